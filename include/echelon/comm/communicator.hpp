@@ -1,0 +1,85 @@
+#pragma once
+/// Ranks. The only header besides network.hpp's sources that knows MPI.
+
+#include <mpi.h>
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "echelon/core/error.hpp"
+
+namespace echelon {
+
+/// Owner of a *duplicate* of the caller's MPI communicator: no message or error handler of the caller's is touched. Move-only.
+/// MPI must be initialized (at least MPI_THREAD_FUNNELED when threads are used) and outlive the object.
+/// All waits give up after `stall_seconds` with an Error of kind `stalled` that names what was awaited; 0 waits for ever.
+class Communicator {
+ public:
+  explicit Communicator(MPI_Comm parent, double stall_seconds = 300);
+  Communicator(Communicator&& other) noexcept;
+  Communicator& operator=(Communicator&& other) noexcept;
+  ~Communicator();
+
+  int rank() const { return rank_; }
+  int size() const { return size_; }
+  MPI_Comm handle() const { return handle_; }
+  double stall_seconds() const { return stall_seconds_; }
+  void set_stall_seconds(double seconds) { stall_seconds_ = seconds; }
+
+  // Collective over all ranks ---------------------------------------------------------------------------------------
+
+  void barrier(const std::string& what) const;
+  /// Bytes of `root`, whole; sizes may differ before the call.
+  std::string broadcast(std::string bytes, int root) const;
+  void sum(std::span<std::int64_t> values, const std::string& what) const;
+  void maximum(std::span<std::int64_t> values, const std::string& what) const;
+  /// Concatenation of all ranks' bytes, by rank.
+  std::vector<std::string> gather_all(const std::string& bytes) const;
+
+  /// Runs `body` (which must not communicate) on every rank. If it throws on some ranks, all ranks throw the Error of the lowest of them.
+  void together(const std::function<void()>& body) const;
+  void require_on_all(bool condition, ErrorKind kind, const std::string& message) const;
+
+  /// Completes `requests`, giving other processes the core while it waits. `describe(i)` names an unfinished request.
+  void wait_all(std::span<MPI_Request> requests,
+                const std::function<std::string(std::size_t)>& describe) const;
+
+ private:
+  void wait(MPI_Request& request, const std::string& what) const;
+
+  MPI_Comm handle_ = MPI_COMM_NULL;
+  int rank_ = 0;
+  int size_ = 1;
+  double stall_seconds_;
+};
+
+/// Element-wise maximum of small numbers over all ranks, hidden behind one iteration: `exchange` returns what the previous call's numbers
+/// came to (zeros at first), so all ranks see the same decisions at the same iteration. Collective.
+class OverlappedMaximum {
+ public:
+  explicit OverlappedMaximum(const Communicator& communicator) : communicator_(communicator) {}
+  ~OverlappedMaximum();
+  OverlappedMaximum(const OverlappedMaximum&) = delete;
+  OverlappedMaximum& operator=(const OverlappedMaximum&) = delete;
+
+  static constexpr int length = 3;
+  using Numbers = std::array<std::int64_t, length>;
+  Numbers exchange(const Numbers& own);
+  /// Result of the last call; no new exchange is started.
+  Numbers finish();
+
+ private:
+  const Communicator& communicator_;
+  Numbers send_{};
+  Numbers receive_{};
+  MPI_Request request_ = MPI_REQUEST_NULL;
+};
+
+/// Throws an Error of kind `internal` with MPI's text unless `code` is MPI_SUCCESS.
+void check_mpi(int code, const char* call);
+
+}  // namespace echelon

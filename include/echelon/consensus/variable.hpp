@@ -1,0 +1,48 @@
+#pragma once
+/// A variable of the method: the local agents' values, and the strategy by which they step.
+
+#include <memory>
+#include <string>
+
+#include "echelon/comm/network.hpp"
+#include "echelon/consensus/strategy.hpp"
+#include "echelon/core/agent_matrix.hpp"
+#include "echelon/core/parallel.hpp"
+#include "echelon/core/state.hpp"
+
+namespace echelon {
+
+class ConsensusVariable {
+ public:
+  /// All agents start at `start` (d numbers). Throws a usage error if the network cannot serve the strategy.
+  ConsensusVariable(Network& network, std::string name, const VectorXd& start,
+                    const StrategyEntry& strategy);
+
+  operator const AgentView&() const { return value_; }  // NOLINT(google-explicit-constructor): reads as the value
+  const AgentView& value() const { return value_; }
+  const std::string& name() const { return name_; }
+  const StrategyEntry& strategy() const { return *entry_; }
+
+  /// One step against `direction`, a d x m Eigen expression, evaluated once without allocation. Collective.
+  template <class Derived>
+  void descend(double step, const Eigen::MatrixBase<Derived>& direction) {
+    AgentMatrix& evaluated = network_->scratch("direction", value_.rows());
+    parallel_for(static_cast<int>(value_.cols()),
+                 [&](int i) { evaluated.col(i) = direction.derived().col(i); });
+    strategy_->advance(value_, evaluated, step);
+  }
+
+  /// Projects each agent's value onto the ball of `radius` around 0: v min(1, radius / |v|).
+  void project_onto_ball(double radius);
+
+  void visit_state(StateVisitor& visitor);
+
+ private:
+  Network* network_;
+  std::string name_;
+  const StrategyEntry* entry_;
+  AgentMatrix value_;
+  std::unique_ptr<ConsensusStrategy> strategy_;
+};
+
+}  // namespace echelon

@@ -1,0 +1,28 @@
+#pragma once
+/// Explicit lists of what can be chosen by name.
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "echelon/core/error.hpp"
+
+namespace echelon {
+
+/// The candidate with the smallest edit distance to `name`; empty if there are none.
+std::string nearest_name(std::string_view name, const std::vector<std::string>& candidates);
+
+/// Finds the entry called `name` in a list of entries with a `name` member.
+template <class Entry>
+const Entry& find_entry(const std::vector<Entry>& entries, std::string_view name,
+                        std::string_view what) {
+  std::vector<std::string> names;
+  for (const Entry& entry : entries) {
+    if (entry.name == name) return entry;
+    names.emplace_back(entry.name);
+  }
+  fail(ErrorKind::usage, "there is no ", what, " called `", name, "`; the nearest is `",
+       nearest_name(name, names), "`");
+}
+
+}  // namespace echelon

@@ -1,0 +1,97 @@
+#pragma once
+/// Options are declared once, by a member function `visit(OptionVisitor&)` of the struct that holds them. Help, the
+/// reader of configuration files, the echo in results and `describe` are visitors.
+
+#include <cstdint>
+#include <limits>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace echelon {
+
+/// The admissible interval of a number.
+struct Range {
+  double low = -std::numeric_limits<double>::infinity();
+  double high = std::numeric_limits<double>::infinity();
+  bool low_open = false;
+  bool high_open = false;
+
+  bool contains(double value) const;
+  std::string text() const;  ///< such as "(0, 1]" or ">= 1"
+};
+
+inline Range any_number() { return {}; }
+inline Range at_least(double low) { return {.low = low}; }
+inline Range above(double low) { return {.low = low, .low_open = true}; }
+inline Range between(double low, double high) { return {.low = low, .high = high}; }
+inline Range above_up_to(double low, double high) {
+  return {.low = low, .high = high, .low_open = true};
+}
+
+class OptionVisitor {
+ public:
+  virtual ~OptionVisitor() = default;
+  virtual void operator()(std::string_view name, double& value, const Range& range,
+                          std::string_view help) = 0;
+  virtual void operator()(std::string_view name, std::int64_t& value, const Range& range,
+                          std::string_view help) = 0;
+  virtual void operator()(std::string_view name, bool& value, std::string_view help) = 0;
+  virtual void operator()(std::string_view name, std::string& value, std::string_view help) = 0;
+  /// One of a few words.
+  virtual void choice(std::string_view name, std::string& value,
+                      const std::vector<std::string>& words, std::string_view help) = 0;
+
+  /// Options visited while this is on say how a run is carried out (threads, folders, progress), not what it
+  /// computes: they are left out of result files and of the comparison on resume.
+  void operational(bool on) { operational_ = on; }
+
+ protected:
+  bool operational_ = false;
+};
+
+struct OptionDescription {
+  std::string name;
+  std::string type;  ///< number, integer, yes/no, text, or the words of a choice
+  std::string value;
+  std::string range;
+  std::string help;
+  bool operational = false;
+};
+
+/// What `options.visit` declares, with the values it holds.
+template <class Options>
+std::vector<OptionDescription> describe_options(Options options);
+
+/// Shortest text that reads back as the same number.
+std::string number_text(double value);
+
+namespace detail {
+
+class OptionCollector final : public OptionVisitor {
+ public:
+  explicit OptionCollector(std::vector<OptionDescription>& out) : out_(out) {}
+  void operator()(std::string_view name, double& value, const Range& range,
+                  std::string_view help) override;
+  void operator()(std::string_view name, std::int64_t& value, const Range& range,
+                  std::string_view help) override;
+  void operator()(std::string_view name, bool& value, std::string_view help) override;
+  void operator()(std::string_view name, std::string& value, std::string_view help) override;
+  void choice(std::string_view name, std::string& value, const std::vector<std::string>& words,
+              std::string_view help) override;
+
+ private:
+  std::vector<OptionDescription>& out_;
+};
+
+}  // namespace detail
+
+template <class Options>
+std::vector<OptionDescription> describe_options(Options options) {
+  std::vector<OptionDescription> descriptions;
+  detail::OptionCollector collector(descriptions);
+  options.visit(collector);
+  return descriptions;
+}
+
+}  // namespace echelon

@@ -1,0 +1,79 @@
+#pragma once
+/// A whole run, composed from a configuration.
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "echelon/comm/network.hpp"
+#include "echelon/core/configuration.hpp"
+#include "echelon/method/method.hpp"
+#include "echelon/problem/catalog.hpp"
+#include "echelon/runtime/evaluator.hpp"
+#include "echelon/runtime/runner.hpp"
+#include "echelon/topology/topologies.hpp"
+
+namespace echelon {
+
+/// Options of section `run` that are not the runner's.
+struct ExperimentOptions {
+  std::int64_t seed = 1;
+  std::string output;
+  std::int64_t threads = 1;
+  std::int64_t keep_checkpoints = 3;
+  std::string progress = "auto";
+
+  void visit(OptionVisitor& visitor);
+};
+
+/// Problem, method, network, evaluator and runner of one configuration. Construction is collective; a usage or data error on any rank is
+/// thrown on all of them.
+class Experiment {
+ public:
+  Experiment(Communicator communicator, Configuration configuration, const DataSource& data);
+
+  const ExperimentOptions& options() const { return options_; }
+  const RunOptions& run_options() const { return run_options_; }
+  const MetricsOptions& metrics_options() const { return metrics_options_; }
+  const Configuration& configuration() const { return configuration_; }
+  const ProblemEntry& problem_entry() const { return *problem_entry_; }
+  const MethodEntry& method_entry() const { return *method_entry_; }
+  const ConsensusOptions& consensus() const { return consensus_; }
+  const TopologyOptions& topology() const { return topology_; }
+
+  Network& network() { return *network_; }
+  BilevelProblem& problem() { return *problem_; }
+  Method& method() { return *method_; }
+  Evaluator& evaluator() { return *evaluator_; }
+  Runner& runner() { return *runner_; }
+
+  /// The part of the configuration that decides what is computed.
+  std::string identity() const { return configuration_.resolved(false); }
+  /// Bytes of everything `visit_state` of the method visits on this rank.
+  std::int64_t state_bytes();
+
+ private:
+  void read_general();
+  void compose(const DataSource& data);
+
+  Configuration configuration_;
+  ExperimentOptions options_;
+  RunOptions run_options_;
+  TopologyOptions topology_;
+  MetricsOptions metrics_options_;
+  ConsensusOptions consensus_;
+  EstimatorOptions estimator_;
+  const ProblemEntry* problem_entry_ = nullptr;
+  const MethodEntry* method_entry_ = nullptr;
+  std::unique_ptr<Network> network_;
+  std::unique_ptr<BilevelProblem> problem_;
+  std::unique_ptr<Method> method_;
+  std::unique_ptr<Evaluator> evaluator_;
+  std::unique_ptr<Runner> runner_;
+};
+
+/// Sections that a configuration may have.
+const std::vector<std::string>& configuration_sections();
+
+}  // namespace echelon

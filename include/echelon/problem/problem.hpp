@@ -1,0 +1,171 @@
+#pragma once
+/// The oracle interface: what a bilevel problem offers to methods.
+///
+///     minimize over x   F(x) = 1/n sum_i f_i(x, y*(x)),   y*(x) = argmin over y of 1/n sum_i g_i(x, y)     (shared)
+///                                                        y_i*(x) = argmin over y of g_i(x, y)             (personal)
+///
+/// x in R^p, y in R^q. Batched calls take d x m blocks, one column per local agent. None of them is collective.
+
+#include <Eigen/Core>
+#include <cstdint>
+#include <initializer_list>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "echelon/core/agent_matrix.hpp"
+#include "echelon/core/agents.hpp"
+
+namespace echelon {
+
+using ConstVector = Eigen::Map<const VectorXd>;
+using Vector = Eigen::Map<VectorXd>;
+
+enum class Level { upper, lower };  ///< f or g
+
+/// Names the random draw behind an oracle call; the agent's id and the seed are added inside. Equal handles give equal samples.
+struct Sample {
+  std::uint64_t iteration = 0;
+  std::uint32_t step = 0;    ///< inner step
+  std::uint32_t stream = 0;  ///< calls that should be independent within one step
+  bool full = false;         ///< all samples, no noise: for evaluation
+
+  static Sample everything() { return {.full = true}; }
+};
+
+/// A point for all local agents, with the gradients wanted at it; nullptr = not wanted.
+struct EvaluationPoint {
+  const AgentView& x;
+  const AgentView& y;
+  AgentView* gx;
+  AgentView* gy;
+};
+
+/// The same for one agent.
+struct AgentPoint {
+  ConstVector x;
+  ConstVector y;
+  Vector gx;  ///< data() == nullptr if not wanted
+  Vector gy;
+
+  bool wants_gx() const { return gx.data() != nullptr; }
+  bool wants_gy() const { return gy.data() != nullptr; }
+};
+
+/// Second-order products of g at (x, y): hv = (d2g/dy2) v, jv = (d2g/dxdy) v, the x-gradient of <grad_y g, v>.
+struct ProductPoint {
+  const AgentView& x;
+  const AgentView& y;
+  const AgentView& v;
+  AgentView* hv;  ///< nullptr = not wanted
+  AgentView* jv;
+};
+
+struct AgentProduct {
+  ConstVector x;
+  ConstVector y;
+  ConstVector v;
+  Vector hv;  ///< data() == nullptr if not wanted
+  Vector jv;
+
+  bool wants_hv() const { return hv.data() != nullptr; }
+  bool wants_jv() const { return jv.data() != nullptr; }
+};
+
+/// Finite-difference step of the products: central differences of grad g at y + d v and y - d v, same sample.
+///   relative: d = step (1 + |y|_inf) / |v|_2      capped: d = step / max(1, |v|_2)      absolute: d = step
+struct DifferenceStep {
+  enum class Rule { relative, capped, absolute } rule = Rule::relative;
+  double step = 6e-6;
+};
+
+/// Oracle calls of the local agents since construction, counted by the batched calls; evaluations for reports go through the calls of one
+/// agent and are not part of an algorithm's cost.
+struct OracleCounts {
+  std::int64_t gradients = 0;  ///< one function, one agent, one point, x- and y-part together
+  std::int64_t products = 0;   ///< exact second-order products; a finite-difference product is two gradients
+};
+
+/// A named single-level problem to compare with, such as training on the noisy labels.
+struct BaselineInfo {
+  std::string name;
+  std::string description;
+};
+
+/// A point where the answer is known.
+struct KnownSolution {
+  VectorXd x;
+  VectorXd y;  ///< shared lower level only; empty otherwise
+  double value = 0;
+};
+
+class BilevelProblem {
+ public:
+  explicit BilevelProblem(AgentSet agents);
+  virtual ~BilevelProblem() = default;
+  BilevelProblem(const BilevelProblem&) = delete;
+  BilevelProblem& operator=(const BilevelProblem&) = delete;
+
+  const AgentSet& agents() const { return agents_; }
+  virtual Index upper_dimension() const = 0;
+  virtual Index lower_dimension() const = 0;
+
+  /// Common start of all agents; zero unless a problem says otherwise.
+  virtual VectorXd start_x() const { return VectorXd::Zero(upper_dimension()); }
+  virtual VectorXd start_y() const { return VectorXd::Zero(lower_dimension()); }
+
+  /// Gradients of f_i (g_i) at several points in one pass over the data.
+  void grad_f(const Sample& sample, std::span<const EvaluationPoint> points);
+  void grad_g(const Sample& sample, std::span<const EvaluationPoint> points);
+  void grad_f(const Sample& sample, std::initializer_list<EvaluationPoint> points) {
+    grad_f(sample, std::span(points.begin(), points.size()));
+  }
+  void grad_g(const Sample& sample, std::initializer_list<EvaluationPoint> points) {
+    grad_g(sample, std::span(points.begin(), points.size()));
+  }
+
+  /// Second-order products by finite differences of grad_g: two gradients per agent whose v is not zero.
+  void difference_product(const Sample& sample, const ProductPoint& point, const DifferenceStep& step);
+  /// Exact second-order products; only if has_exact_products().
+  void exact_product(const Sample& sample, const ProductPoint& point);
+  virtual bool has_exact_products() const { return false; }
+
+  // One agent at a time; `local` counts the local agents from 0. Called from several threads at once. ---------------
+
+  virtual double value(Level level, int local, const Sample& sample, const ConstVector& x,
+                       const ConstVector& y) const = 0;
+  /// All wanted outputs are overwritten.
+  virtual void gradient(Level level, int local, const Sample& sample,
+                        std::span<const AgentPoint> points) const = 0;
+  virtual void product(int local, const Sample& sample, const AgentProduct& product) const;
+  /// The products of one agent by central differences; returns the gradient calls it took (2, or 0 where v = 0).
+  std::int64_t difference_product(int local, const Sample& sample, AgentProduct product,
+                                  const DifferenceStep& step) const;
+
+  // What a run reports. ------------------------------------------------------------------------------------------
+
+  virtual std::optional<KnownSolution> known_solution(bool personal) const;
+
+  /// Names of the problem's own figures (such as test_accuracy). Every rank must return the same list.
+  virtual std::vector<std::string> metric_names() const { return {}; }
+  /// Per-agent contributions whose sums over all agents `finish_metrics` turns into the figures above.
+  virtual Index metric_sums() const { return 0; }
+  virtual void add_metric_sums(int local, const ConstVector& x, const ConstVector& y,
+                               Eigen::Ref<VectorXd> sums) const;
+  virtual std::vector<double> finish_metrics(const VectorXd& sums) const;
+
+  /// Yardsticks: single-level problems in y whose minimizers are measured with the same figures.
+  virtual std::vector<BaselineInfo> baselines() const { return {}; }
+  virtual void baseline_gradient(std::size_t baseline, int local, const ConstVector& y, Vector gy) const;
+
+  OracleCounts counts() const { return counts_; }
+
+ private:
+  void gradients(Level level, const Sample& sample, std::span<const EvaluationPoint> points);
+
+  AgentSet agents_;
+  OracleCounts counts_;
+};
+
+}  // namespace echelon

@@ -1,0 +1,77 @@
+#pragma once
+/// The figures of a report. All of them are functions of the iterates alone, with the same bits on any placement.
+
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "echelon/comm/network.hpp"
+#include "echelon/core/options.hpp"
+#include "echelon/problem/problem.hpp"
+#include "echelon/runtime/solvers.hpp"
+
+namespace echelon {
+
+struct MetricsOptions {
+  std::int64_t every = 10;
+  bool hypergradient = false;
+  double tolerance = 1e-8;
+  bool baselines = false;
+
+  void visit(OptionVisitor& visitor);  ///< section `metrics`
+};
+
+struct Column {
+  std::string name;
+  std::string unit;
+  std::string description;
+};
+
+/// A cell that has no figure.
+constexpr double no_figure = std::numeric_limits<double>::quiet_NaN();
+
+class Evaluator {
+ public:
+  /// `personal`: agents keep lower-level values of their own.
+  Evaluator(BilevelProblem& problem, Network& network, const MetricsOptions& options, bool personal);
+
+  /// upper_value, lower_gradient_norm, hypergradient_norm, consensus_error_x, consensus_error_y, distance_to_solution, then the
+  /// problem's own.
+  const std::vector<Column>& columns() const { return columns_; }
+  /// Collective. x and y are the iterates to report.
+  std::vector<double> evaluate(const AgentView& x, const AgentView& y);
+
+  struct BaselineFigures {
+    BaselineInfo info;
+    std::vector<double> values;  ///< in the order of the problem's metric_names
+    bool converged = false;
+  };
+  /// Collective: solves the problem's yardsticks and measures them with the problem's own figures.
+  std::vector<BaselineFigures> baselines();
+
+ private:
+  using FillAgent = std::function<void(int local, Vector out)>;
+  VectorXd mean_over_agents(Index rows, const FillAgent& fill);
+  VectorXd sum_over_agents(Index rows, const FillAgent& fill);
+  /// y of a local agent: its own (personal) or the common mean.
+  ConstVector lower_at(int local) const;
+  double consensus_error(const AgentView& block, const VectorXd& mean);
+  double lower_gradient_norm();
+  double hypergradient_norm();
+  double shared_hypergradient_norm();
+  double personal_hypergradient_norm();
+  std::vector<double> problem_metrics(const VectorXd& x, const FillAgent& lower);
+  void add_product(int local, const VectorXd& y, const VectorXd& v, Vector hv, Vector jv) const;
+
+  BilevelProblem& problem_;
+  Network& network_;
+  MetricsOptions options_;
+  bool personal_;
+  std::optional<KnownSolution> solution_;
+  std::vector<Column> columns_;
+  VectorXd mean_x_;
+  VectorXd mean_y_;
+  const AgentView* y_ = nullptr;
+};
+
+}  // namespace echelon

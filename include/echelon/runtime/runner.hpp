@@ -1,0 +1,106 @@
+#pragma once
+/// The only loop: iterate, observe, stop. All ranks agree on every stop.
+
+#include <atomic>
+#include <chrono>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "echelon/method/method.hpp"
+#include "echelon/runtime/evaluator.hpp"
+
+namespace echelon {
+
+struct RunOptions {
+  std::int64_t iterations = 1000;
+  double seconds = 0;
+  std::string target;
+  std::int64_t check_every = 20;
+  std::int64_t checkpoint_every = 0;
+  double checkpoint_seconds = 600;
+
+  void visit(OptionVisitor& visitor);  ///< section `run`; all of it is operational
+};
+
+/// Requests from outside, such as signal handlers; any thread may set them on any rank.
+struct Requests {
+  std::atomic<bool> checkpoint{false};  ///< save and go on
+  std::atomic<bool> leave{false};       ///< save and return `interrupted`
+};
+
+enum class Status { iterations_done, time_up, target_reached, interrupted, diverged };
+
+/// What a person reads: "done", "time is up", ...
+std::string status_text(Status status);
+
+struct Outcome {
+  Status status = Status::iterations_done;
+  std::uint64_t iteration = 0;  ///< iterations made in total
+  std::string detail;           ///< which variable diverged, which target was met
+};
+
+/// Called on every rank; checkpoint is collective.
+struct RunHooks {
+  std::function<void(const std::vector<double>& row)> report = [](const auto&) {};
+  std::function<void(std::uint64_t iteration)> progress = [](auto) {};
+  std::function<void(std::uint64_t iteration, double seconds)> checkpoint = [](auto, auto) {};
+};
+
+class Runner {
+ public:
+  /// The references outlive the runner.
+  Runner(Method& method, BilevelProblem& problem, Network& network, Evaluator& evaluator, const RunOptions& options,
+         const MetricsOptions& metrics);
+
+  /// Collective. Continues from where the visited state stands.
+  Outcome run(const RunHooks& hooks, Requests& requests);
+
+  /// Everything that decides the rest of the run: the method, the counts, and the table of reports.
+  void visit_state(StateVisitor& visitor);
+
+  /// Of the table: iteration, seconds, the evaluator's six, gradient_calls, product_calls, bytes_sent, the problem's own.
+  const std::vector<Column>& columns() const { return columns_; }
+  const Eigen::MatrixXd& table() const { return table_; }
+  std::uint64_t iteration() const { return static_cast<std::uint64_t>(iteration_); }
+  /// Seconds of computing that earlier parts of this run took.
+  void set_elapsed(double seconds) { elapsed_before_ = seconds; }
+  double elapsed() const;
+  std::int64_t gradient_calls() const { return gradients_; }
+  std::int64_t product_calls() const { return products_; }
+  std::int64_t bytes_sent() const { return bytes_; }
+
+ private:
+  struct Target {
+    std::size_t column = 0;
+    bool at_most = true;
+    double value = 0;
+  };
+  void parse_target();
+  void report(const RunHooks& hooks);
+  bool target_met() const;
+  std::string find_divergence();
+  void collect_counts();
+  void save(const RunHooks& hooks);
+  /// What this rank asks for: checkpoint, leave, time is up.
+  OverlappedMaximum::Numbers wishes(Requests& requests) const;
+
+  Method& method_;
+  BilevelProblem& problem_;
+  Network& network_;
+  Evaluator& evaluator_;
+  RunOptions options_;
+  std::int64_t report_every_;
+  std::vector<Column> columns_;
+  std::optional<Target> target_;
+
+  std::int64_t iteration_ = 0;
+  std::int64_t gradients_ = 0, products_ = 0, bytes_ = 0;           // of all ranks, up to the last collection
+  std::int64_t own_gradients_ = 0, own_products_ = 0, own_bytes_ = 0;  // of this rank, then
+  Eigen::MatrixXd table_;
+  double elapsed_before_ = 0;
+  std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
+  std::chrono::steady_clock::time_point last_save_ = begin_;
+};
+
+}  // namespace echelon

@@ -1,0 +1,30 @@
+#pragma once
+/// From files, the environment and the command line to a Configuration.
+
+#include <string>
+#include <vector>
+
+#include "echelon/core/configuration.hpp"
+
+namespace echelon::cli {
+
+struct Arguments {
+  std::string command;
+  std::vector<std::string> words;  ///< positional, after the command
+  std::vector<std::pair<std::string, std::string>> options;  ///< --section.key value
+  bool help = false;
+  bool version = false;
+};
+
+/// Throws a usage error for what is no option of the form --section.key value.
+Arguments parse_arguments(int argc, const char* const* argv);
+
+/// Adds the keys of an INI file. Throws missing_input, input_output, or a usage error with file and line.
+void read_ini(const std::string& path, Configuration& configuration);
+
+/// ECHELON_SECTION_KEY=value, for sections that exist.
+void read_environment(Configuration& configuration);
+
+void read_options(const Arguments& arguments, Configuration& configuration);
+
+}  // namespace echelon::cli

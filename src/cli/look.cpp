@@ -1,0 +1,154 @@
+#include <algorithm>
+#include <cstdio>
+
+#include "commands.hpp"
+#include "echelon/consensus/strategy.hpp"
+#include "echelon/core/catalog.hpp"
+#include "echelon/io/edge_list.hpp"
+#include "echelon/io/inspect.hpp"
+#include "echelon/method/estimator.hpp"
+#include "echelon/method/method.hpp"
+#include "echelon/problem/catalog.hpp"
+#include "echelon/topology/certificate.hpp"
+#include "echelon/topology/topologies.hpp"
+
+namespace echelon::cli {
+
+namespace {
+
+struct Shown {
+  std::string kind;
+  std::string name;
+  std::string summary;
+  std::string formula;
+  std::string reference;
+  std::string section;
+  std::vector<OptionDescription> options;
+  std::vector<std::string> facts;
+};
+
+std::vector<Shown> everything() {
+  std::vector<Shown> all;
+  for (const auto& entry : problem_catalog()) {
+    all.push_back({"problems", entry.name, entry.summary, entry.formula, entry.reference, "problem", entry.options(), {}});
+  }
+  for (const auto& entry : method_catalog()) {
+    all.push_back({"methods", entry.name, entry.summary, entry.formula, entry.reference, "method", entry.options(),
+                   {"assumes: " + entry.assumes,
+                    std::string("data kernels run in ") + (entry.uses_products ? "double" : "float") + " unless problem.precision says otherwise"}});
+  }
+  for (const auto& entry : strategy_catalog()) {
+    const char* need = entry.need == NetworkNeed::nothing              ? "nothing of the network"
+                       : entry.need == NetworkNeed::connected ? "a connected network"
+                                                              : "a connected network with doubly stochastic weights";
+    all.push_back({"consensus", entry.name, entry.summary, entry.recursion, entry.reference, "consensus", {},
+                   {std::string("asks for ") + need, "vectors sent per step: " + number_text(entry.vectors_sent),
+                    std::string("constant steps on heterogeneous agents: ") + (entry.exact_on_heterogeneous ? "exact" : "biased")}});
+  }
+  for (const auto& entry : estimator_catalog()) {
+    all.push_back({"estimators", entry.name, entry.summary, entry.formula, entry.reference, "estimator",
+                   describe_options(EstimatorOptions{}), {}});
+  }
+  for (const auto& entry : topology_catalog()) {
+    all.push_back({"topologies", entry.name, entry.summary, entry.formula, entry.reference, "network",
+                   describe_options(TopologyOptions{}), {}});
+  }
+  return all;
+}
+
+const std::vector<std::string>& kinds() {
+  static const std::vector<std::string> names = {"problems", "methods", "consensus", "estimators", "topologies"};
+  return names;
+}
+
+void print_options(const std::vector<OptionDescription>& options, const std::string& section) {
+  for (const auto& option : options) {
+    const std::string key = section + "." + option.name;
+    std::printf("  %-30s %s%s%s, default %s\n      %s\n", key.c_str(), option.type.c_str(), option.range.empty() ? "" : " ",
+                option.range.c_str(), option.value.empty() ? "empty" : option.value.c_str(), option.help.c_str());
+  }
+}
+
+}  // namespace
+
+int list(const Arguments& arguments) {
+  require(arguments.words.size() <= 1, ErrorKind::usage, "`echelon list` takes at most one word");
+  if (!arguments.words.empty()) {
+    const std::string& word = arguments.words.front();
+    const bool known = std::find(kinds().begin(), kinds().end(), word) != kinds().end();
+    require(known, ErrorKind::usage, "there is no list of `", word, "`; the nearest is `", nearest_name(word, kinds()), "`");
+  }
+  for (const auto& kind : kinds()) {
+    if (!arguments.words.empty() && kind != arguments.words.front()) continue;
+    std::printf("%s\n", kind.c_str());
+    for (const auto& shown : everything()) {
+      if (shown.kind == kind) std::printf("  %-16s %s\n", shown.name.c_str(), shown.summary.c_str());
+    }
+  }
+  return exit_done;
+}
+
+int describe(const Arguments& arguments) {
+  require(arguments.words.size() == 1, ErrorKind::usage, "`echelon describe` takes one name; `echelon list` shows them");
+  const auto all = everything();
+  const Shown& shown = find_entry(all, arguments.words.front(), "problem, method, strategy, estimator or topology");
+  std::printf("%s (%s)\n%s\n\n  %s\n", shown.name.c_str(), shown.kind.c_str(), shown.summary.c_str(), shown.formula.c_str());
+  for (const auto& fact : shown.facts) std::printf("\n%s", fact.c_str());
+  if (!shown.facts.empty()) std::printf("\n");
+  if (!shown.reference.empty()) std::printf("\nreference: %s\n", shown.reference.c_str());
+  if (!shown.options.empty()) {
+    std::printf("\noptions\n");
+    print_options(shown.options, shown.section);
+  }
+  return exit_done;
+}
+
+int topology(const Arguments& arguments) {
+  require(arguments.words.size() == 1, ErrorKind::usage, "`echelon topology` takes a name of `echelon list topologies` or an edge list file");
+  const std::string& word = arguments.words.front();
+  Configuration configuration;
+  for (const auto& [key, value] : arguments.options) {
+    configuration.set(key.find('.') == std::string::npos ? "network." + key : key, value, "command line");
+  }
+  bool named = false;
+  for (const auto& entry : topology_catalog()) named = named || entry.name == word;
+  configuration.set("network.topology", named ? word : "file", "command line");
+  if (!named) configuration.set("network.file", word, "command line");
+  TopologyOptions options;
+  configuration.read("network", options);
+  configuration.require_all_read();
+  const MixingMatrix matrix = read_or_make(options, configuration.has("network.agents"));
+  std::fprintf(stderr, "%s\n", certify(matrix).summary().c_str());
+  std::printf("%s", to_dot(matrix).c_str());
+  return exit_done;
+}
+
+int inspect(const Arguments& arguments) {
+  require(arguments.words.size() == 1, ErrorKind::usage, "`echelon inspect` takes a run directory or an HDF5 file");
+  const auto report = echelon::inspect(arguments.words.front());
+  std::printf("%s", report.text.c_str());
+  return report.sound ? exit_done : exit_damaged;
+}
+
+std::string help_text() {
+  return R"(Echelon: decentralized bilevel optimization over MPI
+
+  echelon run CONFIG.ini [--section.key VALUE ...]     one run; works alone and under mpirun or srun
+  echelon resume RUN_DIR [--run.iterations N ...]      continue from the newest good checkpoint, on any number of ranks
+  echelon list [problems|methods|consensus|estimators|topologies]
+  echelon describe NAME                                formula, reference, and options with defaults
+  echelon topology NAME|FILE [--agents N ...]          certificate (standard error) and DOT graph (standard output)
+  echelon inspect RUN_DIR|FILE.h5                      what is inside, checksums verified
+
+Every key of a configuration is an option: the command line beats ECHELON_SECTION_KEY in the environment, which beats
+the file, which beats the default.
+Exit codes: 0 done; 2 usage or configuration; 3 diverged; 65 bad data; 66 missing input; 70 internal error; 73 cannot create
+output; 74 input or output failed; 75 interrupted and resumable; 76 a peer is silent.
+Signals: USR1 saves a checkpoint and goes on; TERM, INT and USR2 save and leave with 75; a second one leaves at once.
+
+Options of every run, with defaults:
+
+)";
+}
+
+}  // namespace echelon::cli

@@ -1,0 +1,38 @@
+#include "strategies.hpp"
+
+namespace echelon::detail {
+
+namespace {
+
+/// S <- S - a mean(G)
+class AllReduce final : public ConsensusStrategy {
+ public:
+  explicit AllReduce(Network& network) : network_(network) {}
+
+  void advance(AgentMatrix& value, AgentMatrix& direction, double step) override {
+    network_.mean(direction, mean_);
+    parallel_for(static_cast<int>(value.cols()), [&](int i) { value.col(i) -= step * mean_; });
+  }
+
+ private:
+  Network& network_;
+  VectorXd mean_;
+};
+
+}  // namespace
+
+StrategyEntry all_reduce_entry() {
+  return {.name = "all-reduce",
+          .summary = "exact mean of the directions: the centralized method on sharded data",
+          .recursion = "S <- S - a mean(G)",
+          .reference = "",
+          .need = NetworkNeed::nothing,
+          .vectors_sent = 1,
+          .personal = false,
+          .exact_on_heterogeneous = true,
+          .make = [](Network& network, const std::string&, Index) {
+            return std::make_unique<AllReduce>(network);
+          }};
+}
+
+}  // namespace echelon::detail

@@ -1,0 +1,30 @@
+#include "strategies.hpp"
+
+namespace echelon::detail {
+
+namespace {
+
+/// S <- S - a G
+class None final : public ConsensusStrategy {
+ public:
+  void advance(AgentMatrix& value, AgentMatrix& direction, double step) override {
+    parallel_for(static_cast<int>(value.cols()),
+                 [&](int i) { value.col(i) -= step * direction.col(i); });
+  }
+};
+
+}  // namespace
+
+StrategyEntry none_entry() {
+  return {.name = "none",
+          .summary = "each agent keeps a value of its own (personal lower level); nothing is sent",
+          .recursion = "S <- S - a G",
+          .reference = "",
+          .need = NetworkNeed::nothing,
+          .vectors_sent = 0,
+          .personal = true,
+          .exact_on_heterogeneous = true,
+          .make = [](Network&, const std::string&, Index) { return std::make_unique<None>(); }};
+}
+
+}  // namespace echelon::detail

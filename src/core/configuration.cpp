@@ -1,0 +1,162 @@
+#include "echelon/core/configuration.hpp"
+
+#include <algorithm>
+#include <charconv>
+
+#include "echelon/core/catalog.hpp"
+#include "echelon/core/error.hpp"
+
+namespace echelon {
+
+namespace {
+
+constexpr ErrorKind usage = ErrorKind::usage;
+
+std::string trimmed(const std::string& value) {
+  const auto first = value.find_first_not_of(" \t\r");
+  if (first == std::string::npos) return "";
+  return value.substr(first, value.find_last_not_of(" \t\r") - first + 1);
+}
+
+}  // namespace
+
+/// Takes over what was given for one section, and records what the section declares.
+class Configuration::Reader final : public OptionVisitor {
+ public:
+  Reader(const Configuration& configuration, std::string_view section,
+         std::vector<OptionDescription>& declared)
+      : configuration_(configuration), section_(section), declared_(declared) {}
+
+  void operator()(std::string_view name, double& value, const Range& range,
+                  std::string_view help) override {
+    read_number(name, value, range, "a number");
+    record([&](detail::OptionCollector& collector) { collector(name, value, range, help); });
+  }
+
+  void operator()(std::string_view name, std::int64_t& value, const Range& range,
+                  std::string_view help) override {
+    read_number(name, value, range, "a whole number");
+    record([&](detail::OptionCollector& collector) { collector(name, value, range, help); });
+  }
+
+  void operator()(std::string_view name, bool& value, std::string_view help) override {
+    if (const Given* given = find(name)) {
+      const std::string word = given->value;
+      const bool yes = word == "yes" || word == "true" || word == "1" || word == "on";
+      const bool no = word == "no" || word == "false" || word == "0" || word == "off";
+      require(yes || no, usage, where(name, *given), "`", word, "` is neither yes nor no");
+      value = yes;
+    }
+    record([&](detail::OptionCollector& collector) { collector(name, value, help); });
+  }
+
+  void operator()(std::string_view name, std::string& value, std::string_view help) override {
+    if (const Given* given = find(name)) value = given->value;
+    record([&](detail::OptionCollector& collector) { collector(name, value, help); });
+  }
+
+  void choice(std::string_view name, std::string& value, const std::vector<std::string>& words,
+              std::string_view help) override {
+    if (const Given* given = find(name)) {
+      std::string all;
+      for (const auto& word : words) all += (all.empty() ? "" : ", ") + word;
+      require(std::find(words.begin(), words.end(), given->value) != words.end(), usage,
+              where(name, *given), "`", given->value, "` is not one of ", all,
+              "; the nearest is `", nearest_name(given->value, words), "`");
+      value = given->value;
+    }
+    record([&](detail::OptionCollector& collector) { collector.choice(name, value, words, help); });
+  }
+
+ private:
+  const Given* find(std::string_view name) const {
+    const auto found = configuration_.given_.find(section_ + "." + std::string(name));
+    return found == configuration_.given_.end() ? nullptr : &found->second;
+  }
+
+  std::string where(std::string_view name, const Given& given) const {
+    return text(given.origin, ": ", section_, ".", name, ": ");
+  }
+
+  template <class Number>
+  void read_number(std::string_view name, Number& value, const Range& range, const char* what) {
+    const Given* given = find(name);
+    if (given == nullptr) return;
+    const std::string& word = given->value;
+    const char* const end = word.data() + word.size();
+    Number number{};
+    const auto result = std::from_chars(word.data(), end, number);
+    require(result.ec == std::errc() && result.ptr == end, usage, where(name, *given), "`", word,
+            "` is not ", what);
+    require(range.contains(static_cast<double>(number)), usage, where(name, *given), word,
+            " is out of range; it must be ", range.text().empty() ? "a number" : range.text());
+    value = number;
+  }
+
+  template <class Collect>
+  void record(const Collect& collect) {
+    const std::size_t before = declared_.size();
+    detail::OptionCollector collector(declared_);
+    collector.operational(operational_);
+    collect(collector);
+    OptionDescription& added = declared_[before];
+    added.name = section_ + "." + added.name;
+    const auto same = [&](const OptionDescription& other) { return other.name == added.name; };
+    const auto earlier = std::find_if(declared_.begin(), declared_.begin() + static_cast<std::ptrdiff_t>(before), same);
+    if (earlier != declared_.begin() + static_cast<std::ptrdiff_t>(before)) {
+      *earlier = added;
+      declared_.pop_back();
+    }
+  }
+
+  const Configuration& configuration_;
+  std::string section_;
+  std::vector<OptionDescription>& declared_;
+};
+
+void Configuration::set(const std::string& key, const std::string& value,
+                        const std::string& origin) {
+  const auto dot = key.find('.');
+  require(dot != std::string::npos && dot > 0 && dot + 1 < key.size(), usage, origin, ": `", key,
+          "` is not of the form section.key");
+  given_[key] = {trimmed(value), origin};
+}
+
+void Configuration::apply(std::string_view section,
+                          const std::function<void(OptionVisitor&)>& visit) {
+  Reader reader(*this, section, declared_);
+  visit(reader);
+}
+
+void Configuration::require_all_read() const {
+  std::vector<std::string> known;
+  for (const auto& option : declared_) known.push_back(option.name);
+  for (const auto& [key, given] : given_) {
+    if (std::find(known.begin(), known.end(), key) != known.end()) continue;
+    fail(usage, given.origin, ": there is no option `", key, "` in this composition; the nearest is `",
+         nearest_name(key, known), "`");
+  }
+}
+
+std::string Configuration::resolved(bool with_operational) const {
+  std::vector<std::string> sections;
+  for (const auto& option : declared_) {
+    const std::string section = option.name.substr(0, option.name.find('.'));
+    if (std::find(sections.begin(), sections.end(), section) == sections.end()) {
+      sections.push_back(section);
+    }
+  }
+  std::string ini;
+  for (const auto& section : sections) {
+    std::string body;
+    for (const auto& option : declared_) {
+      if (option.name.compare(0, section.size() + 1, section + ".") != 0) continue;
+      if (option.operational && !with_operational) continue;
+      body += option.name.substr(section.size() + 1) + " = " + option.value + "\n";
+    }
+    if (!body.empty()) ini += (ini.empty() ? "[" : "\n[") + section + "]\n" + body;
+  }
+  return ini;
+}
+
+}  // namespace echelon

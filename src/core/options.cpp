@@ -1,0 +1,64 @@
+#include "echelon/core/options.hpp"
+
+#include <charconv>
+#include <cmath>
+
+#include "echelon/core/error.hpp"
+
+namespace echelon {
+
+bool Range::contains(double value) const {
+  if (std::isnan(value)) return false;
+  return (low_open ? value > low : value >= low) && (high_open ? value < high : value <= high);
+}
+
+std::string Range::text() const {
+  const bool has_low = std::isfinite(low);
+  const bool has_high = std::isfinite(high);
+  if (has_low && has_high) {
+    return echelon::text(low_open ? "(" : "[", number_text(low), ", ", number_text(high),
+                         high_open ? ")" : "]");
+  }
+  if (has_low) return (low_open ? "> " : ">= ") + number_text(low);
+  if (has_high) return (high_open ? "< " : "<= ") + number_text(high);
+  return "";
+}
+
+std::string number_text(double value) {
+  char buffer[64];
+  const auto result = std::to_chars(buffer, buffer + sizeof buffer, value);
+  return {buffer, result.ptr};
+}
+
+namespace detail {
+
+void OptionCollector::operator()(std::string_view name, double& value, const Range& range,
+                                 std::string_view help) {
+  out_.push_back({std::string(name), "number", number_text(value), range.text(), std::string(help),
+                  operational_});
+}
+
+void OptionCollector::operator()(std::string_view name, std::int64_t& value, const Range& range,
+                                 std::string_view help) {
+  out_.push_back({std::string(name), "integer", std::to_string(value), range.text(),
+                  std::string(help), operational_});
+}
+
+void OptionCollector::operator()(std::string_view name, bool& value, std::string_view help) {
+  out_.push_back(
+      {std::string(name), "yes/no", value ? "yes" : "no", "", std::string(help), operational_});
+}
+
+void OptionCollector::operator()(std::string_view name, std::string& value, std::string_view help) {
+  out_.push_back({std::string(name), "text", value, "", std::string(help), operational_});
+}
+
+void OptionCollector::choice(std::string_view name, std::string& value,
+                             const std::vector<std::string>& words, std::string_view help) {
+  std::string all;
+  for (const auto& word : words) all += (all.empty() ? "" : " | ") + word;
+  out_.push_back({std::string(name), all, value, "", std::string(help), operational_});
+}
+
+}  // namespace detail
+}  // namespace echelon

@@ -1,0 +1,24 @@
+#pragma once
+/// The entries of the catalog; each lives in the file of its method.
+
+#include "echelon/method/method.hpp"
+
+namespace echelon::detail {
+
+MethodEntry f2sa_entry();
+MethodEntry f2ba_entry();
+MethodEntry soba_entry();
+MethodEntry hjfbio_entry();
+
+/// Options, description and construction of a method type whose constructor takes (context, options).
+template <class MethodType, class Options>
+void bind(MethodEntry& entry, const Options& defaults) {
+  entry.options = [defaults] { return describe_options(defaults); };
+  entry.make = [defaults](const MethodContext& context, Configuration& configuration) {
+    Options options = defaults;
+    configuration.read("method", options);
+    return std::make_unique<MethodType>(context, options);
+  };
+}
+
+}  // namespace echelon::detail

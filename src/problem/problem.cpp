@@ -1,0 +1,125 @@
+#include "echelon/problem/problem.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+#include <utility>
+
+#include "echelon/core/error.hpp"
+#include "echelon/core/parallel.hpp"
+
+namespace echelon {
+
+namespace {
+
+ConstVector column(const AgentView& block, int local) {
+  return {block.data() + local * block.outerStride(), block.rows()};
+}
+
+Vector column(AgentView* block, int local) {
+  if (block == nullptr) return {nullptr, 0};
+  return {block->data() + local * block->outerStride(), block->rows()};
+}
+
+AgentProduct agent_product(const ProductPoint& point, int local) {
+  return {column(point.x, local), column(point.y, local), column(point.v, local),
+          column(point.hv, local), column(point.jv, local)};
+}
+
+double difference_width(const DifferenceStep& rule, const ConstVector& y, double norm_v) {
+  switch (rule.rule) {
+    case DifferenceStep::Rule::capped: return rule.step / std::max(1.0, norm_v);
+    case DifferenceStep::Rule::absolute: return rule.step;
+    case DifferenceStep::Rule::relative: break;
+  }
+  const double scale = y.size() == 0 ? 1.0 : 1.0 + y.lpNorm<Eigen::Infinity>();
+  return rule.step * scale / std::max(norm_v, std::numeric_limits<double>::min());
+}
+
+}  // namespace
+
+BilevelProblem::BilevelProblem(AgentSet agents) : agents_(std::move(agents)) {}
+
+void BilevelProblem::grad_f(const Sample& sample, std::span<const EvaluationPoint> points) {
+  gradients(Level::upper, sample, points);
+}
+
+void BilevelProblem::grad_g(const Sample& sample, std::span<const EvaluationPoint> points) {
+  gradients(Level::lower, sample, points);
+}
+
+void BilevelProblem::gradients(Level level, const Sample& sample,
+                               std::span<const EvaluationPoint> points) {
+  parallel_for(agents_.count(), [&](int local) {
+    std::vector<AgentPoint> own;
+    own.reserve(points.size());
+    for (const auto& point : points) {
+      own.push_back({column(point.x, local), column(point.y, local), column(point.gx, local),
+                     column(point.gy, local)});
+    }
+    gradient(level, local, sample, own);
+  });
+  counts_.gradients += agents_.count() * static_cast<std::int64_t>(points.size());
+}
+
+// Hv ~ (grad_y g(x, y + d v) - grad_y g(x, y - d v)) / 2d, and the x-gradients give (d2g/dxdy) v. v = 0 costs nothing.
+std::int64_t BilevelProblem::difference_product(int local, const Sample& sample, AgentProduct at,
+                                                const DifferenceStep& step) const {
+  const double norm_v = at.v.norm();
+  if (norm_v == 0) {
+    if (at.wants_hv()) at.hv.setZero();
+    if (at.wants_jv()) at.jv.setZero();
+    return 0;
+  }
+  const double d = difference_width(step, at.y, norm_v);
+  const VectorXd forward = at.y + d * at.v;
+  const VectorXd backward = at.y - d * at.v;
+  VectorXd back_x(at.wants_jv() ? at.x.size() : 0);
+  VectorXd back_y(at.wants_hv() ? at.y.size() : 0);
+  const auto output = [](VectorXd& block, bool wanted) {
+    return wanted ? Vector(block.data(), block.size()) : Vector(nullptr, 0);
+  };
+  const std::array<AgentPoint, 2> pair{
+      AgentPoint{at.x, ConstVector(forward.data(), forward.size()), at.jv, at.hv},
+      AgentPoint{at.x, ConstVector(backward.data(), backward.size()), output(back_x, at.wants_jv()),
+                 output(back_y, at.wants_hv())}};
+  gradient(Level::lower, local, sample, pair);
+  if (at.wants_hv()) at.hv = (at.hv - back_y) / (2 * d);
+  if (at.wants_jv()) at.jv = (at.jv - back_x) / (2 * d);
+  return 2;
+}
+
+void BilevelProblem::difference_product(const Sample& sample, const ProductPoint& point,
+                                        const DifferenceStep& step) {
+  std::vector<std::int64_t> calls(static_cast<std::size_t>(agents_.count()), 0);
+  parallel_for(agents_.count(), [&](int local) {
+    calls[static_cast<std::size_t>(local)] = difference_product(local, sample, agent_product(point, local), step);
+  });
+  for (const auto count : calls) counts_.gradients += count;
+}
+
+void BilevelProblem::exact_product(const Sample& sample, const ProductPoint& point) {
+  parallel_for(agents_.count(), [&](int local) {
+    product(local, sample, agent_product(point, local));
+  });
+  counts_.products += agents_.count();
+}
+
+void BilevelProblem::product(int, const Sample&, const AgentProduct&) const {
+  fail(ErrorKind::usage,
+       "this problem offers no exact second-order products; choose method.products = difference");
+}
+
+std::optional<KnownSolution> BilevelProblem::known_solution(bool) const { return std::nullopt; }
+
+void BilevelProblem::add_metric_sums(int, const ConstVector&, const ConstVector&,
+                                     Eigen::Ref<VectorXd>) const {}
+
+std::vector<double> BilevelProblem::finish_metrics(const VectorXd&) const { return {}; }
+
+void BilevelProblem::baseline_gradient(std::size_t, int, const ConstVector&, Vector) const {
+  fail(ErrorKind::internal, "this problem declares no baselines");
+}
+
+}  // namespace echelon

@@ -1,0 +1,62 @@
+#include "echelon/problem/sampling.hpp"
+
+#include <numeric>
+
+#include "echelon/core/error.hpp"
+#include "echelon/core/random.hpp"
+
+namespace echelon {
+
+std::vector<SampleList> split_samples(std::int64_t total, std::span<const std::int64_t> sizes,
+                                      std::uint64_t seed) {
+  ECHELON_ASSERT(std::accumulate(sizes.begin(), sizes.end(), std::int64_t{0}) <= total);
+  const SampleList order = Draws(seed, Purpose::split).permutation(total);
+  std::vector<SampleList> parts;
+  auto begin = order.begin();
+  for (const std::int64_t size : sizes) {
+    parts.emplace_back(begin, begin + size);
+    begin += size;
+  }
+  return parts;
+}
+
+SampleList even_part(const SampleList& samples, AgentId agents, AgentId agent) {
+  const auto count = static_cast<std::int64_t>(samples.size());
+  return {samples.begin() + count * agent / agents, samples.begin() + count * (agent + 1) / agents};
+}
+
+std::vector<std::uint8_t> labels_of(const std::vector<std::uint8_t>& labels,
+                                    const SampleList& samples) {
+  std::vector<std::uint8_t> result;
+  result.reserve(samples.size());
+  for (const std::int64_t i : samples) result.push_back(labels[static_cast<std::size_t>(i)]);
+  return result;
+}
+
+SampleDraw draw_samples(Level level, AgentId agent, const Sample& sample, std::int64_t count,
+                        std::int64_t batch, std::uint64_t seed) {
+  SampleDraw result;
+  if (batch == 0 || sample.full || count == 0) return result;
+  constexpr std::uint64_t upper_stream = std::uint64_t{1} << 63;
+  const std::uint64_t call = std::uint64_t{sample.stream} << 32 | sample.step;
+  Draws draws(seed, Purpose::minibatch, agent, sample.iteration,
+              level == Level::upper ? call ^ upper_stream : call);
+  result.everything = false;
+  result.rows.resize(static_cast<std::size_t>(batch));
+  for (std::int64_t& row : result.rows) {
+    row = static_cast<std::int64_t>(draws.below(static_cast<std::uint64_t>(count)));
+  }
+  result.scale = static_cast<double>(count) / static_cast<double>(batch);
+  return result;
+}
+
+void visit_precision(OptionVisitor& visitor, std::string& precision) {
+  visitor.choice("precision", precision, {"auto", "float", "double"},
+                 "arithmetic of gradients; auto: double if the method needs second-order products");
+}
+
+bool uses_double(const std::string& precision, bool wants_double) {
+  return precision == "double" || (precision == "auto" && wants_double);
+}
+
+}  // namespace echelon

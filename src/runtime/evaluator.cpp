@@ -1,0 +1,201 @@
+#include "echelon/runtime/evaluator.hpp"
+
+#include <cmath>
+
+#include "echelon/core/parallel.hpp"
+
+namespace echelon {
+
+namespace {
+
+const Sample everything = Sample::everything();
+
+ConstVector view(const VectorXd& vector) { return {vector.data(), vector.size()}; }
+Vector into(VectorXd& vector) { return {vector.data(), vector.size()}; }
+Vector unwanted() { return {nullptr, 0}; }
+
+const Column standard_columns[] = {
+    {"upper_value", "1", "mean over agents of f_i at the mean iterate (personal lower level: at each agent's own y)"},
+    {"lower_gradient_norm", "1", "norm of the mean of grad_y g_i at the mean iterate (personal: root mean square over agents)"},
+    {"hypergradient_norm", "1", "norm of the gradient of F at the mean x, lower level and linear system solved to metrics.tolerance"},
+    {"consensus_error_x", "1", "1/n sum of |x_i - mean x|^2"},
+    {"consensus_error_y", "1", "1/n sum of |y_i - mean y|^2; empty for a personal lower level"},
+    {"distance_to_solution", "1", "|mean x - x*|, where the solution is known"},
+};
+
+}  // namespace
+
+void MetricsOptions::visit(OptionVisitor& visitor) {
+  visitor("every", every, at_least(1), "iterations between reports");
+  visitor("hypergradient", hypergradient, "evaluate the true hypergradient at each report (solves the lower level and a linear system)");
+  visitor("tolerance", tolerance, above_up_to(0, 1), "of the solves behind the hypergradient and the baselines, relative");
+  visitor("baselines", baselines, "solve the problem's yardsticks once, at the start, and report them beside the result");
+}
+
+Evaluator::Evaluator(BilevelProblem& problem, Network& network, const MetricsOptions& options, bool personal)
+    : problem_(problem),
+      network_(network),
+      options_(options),
+      personal_(personal),
+      solution_(problem.known_solution(personal)),
+      columns_(std::begin(standard_columns), std::end(standard_columns)) {
+  for (const auto& name : problem.metric_names()) columns_.push_back({name, "1", "problem's own figure at the mean iterate"});
+}
+
+VectorXd Evaluator::sum_over_agents(Index rows, const FillAgent& fill) {
+  AgentMatrix& block = network_.scratch("direction", rows);
+  parallel_for(static_cast<int>(block.cols()), [&](int local) {
+    fill(local, Vector(block.data() + local * block.outerStride(), rows));
+  });
+  return network_.sum_for_report(block);
+}
+
+VectorXd Evaluator::mean_over_agents(Index rows, const FillAgent& fill) {
+  return sum_over_agents(rows, fill) / static_cast<double>(network_.size());
+}
+
+ConstVector Evaluator::lower_at(int local) const {
+  if (!personal_) return view(mean_y_);
+  return {y_->data() + local * y_->outerStride(), y_->rows()};
+}
+
+double Evaluator::consensus_error(const AgentView& block, const VectorXd& mean) {
+  return mean_over_agents(1, [&](int local, Vector out) { out(0) = (block.col(local) - mean).squaredNorm(); })(0);
+}
+
+double Evaluator::lower_gradient_norm() {
+  const auto gradient_of = [&](int local, Vector gy) {
+    const AgentPoint point{view(mean_x_), lower_at(local), unwanted(), gy};
+    problem_.gradient(Level::lower, local, everything, {&point, 1});
+  };
+  if (!personal_) return mean_over_agents(problem_.lower_dimension(), gradient_of).norm();
+  const double square = mean_over_agents(1, [&](int local, Vector out) {
+    VectorXd gy(problem_.lower_dimension());
+    gradient_of(local, into(gy));
+    out(0) = gy.squaredNorm();
+  })(0);
+  return std::sqrt(square);
+}
+
+void Evaluator::add_product(int local, const VectorXd& y, const VectorXd& v, Vector hv, Vector jv) const {
+  const AgentProduct product{view(mean_x_), view(y), view(v), hv, jv};
+  if (problem_.has_exact_products()) {
+    problem_.product(local, everything, product);
+  } else {
+    problem_.difference_product(local, everything, product, DifferenceStep{});
+  }
+}
+
+// dF = mean fx - J'v at y*(x) with (mean H) v = mean fy.
+double Evaluator::shared_hypergradient_norm() {
+  const Index p = problem_.upper_dimension();
+  const Index q = problem_.lower_dimension();
+  const SolverOptions tolerance{.tolerance = options_.tolerance};
+  VectorXd y = mean_y_;
+  const auto lower = minimize(
+      [&](const VectorXd& at, VectorXd& gradient) {
+        gradient = mean_over_agents(q, [&](int local, Vector gy) {
+          const AgentPoint point{view(mean_x_), view(at), unwanted(), gy};
+          problem_.gradient(Level::lower, local, everything, {&point, 1});
+        });
+      },
+      y, tolerance);
+  if (!lower.converged) return no_figure;
+  const auto upper_gradient = [&](bool of_x, Index rows) {
+    return mean_over_agents(rows, [&](int local, Vector out) {
+      const AgentPoint point{view(mean_x_), view(y), of_x ? out : unwanted(), of_x ? unwanted() : out};
+      problem_.gradient(Level::upper, local, everything, {&point, 1});
+    });
+  };
+  const VectorXd fx = upper_gradient(true, p);
+  const VectorXd fy = upper_gradient(false, q);
+  VectorXd v = VectorXd::Zero(q);
+  const auto system = conjugate_gradient(
+      [&](const VectorXd& at, VectorXd& hv) {
+        hv = mean_over_agents(q, [&](int local, Vector out) { add_product(local, y, at, out, unwanted()); });
+      },
+      fy, v, tolerance);
+  if (!system.converged) return no_figure;
+  const VectorXd jv = mean_over_agents(p, [&](int local, Vector out) { add_product(local, y, v, unwanted(), out); });
+  return (fx - jv).norm();
+}
+
+// dF = mean over agents of fx_i - J_i'v_i at y_i*(x) with H_i v_i = fy_i; every agent solves for itself.
+double Evaluator::personal_hypergradient_norm() {
+  const Index p = problem_.upper_dimension();
+  const Index q = problem_.lower_dimension();
+  const SolverOptions tolerance{.tolerance = options_.tolerance};
+  const VectorXd mean = mean_over_agents(p, [&](int local, Vector out) {
+    VectorXd y = lower_at(local);
+    const auto lower = minimize(
+        [&](const VectorXd& at, VectorXd& gradient) {
+          const AgentPoint point{view(mean_x_), view(at), unwanted(), into(gradient)};
+          problem_.gradient(Level::lower, local, everything, {&point, 1});
+        },
+        y, tolerance);
+    VectorXd fx(p), fy(q), jv(p);
+    const AgentPoint point{view(mean_x_), view(y), into(fx), into(fy)};
+    problem_.gradient(Level::upper, local, everything, {&point, 1});
+    VectorXd v = VectorXd::Zero(q);
+    const auto system = conjugate_gradient(
+        [&](const VectorXd& at, VectorXd& hv) { add_product(local, y, at, into(hv), unwanted()); }, fy, v, tolerance);
+    add_product(local, y, v, unwanted(), into(jv));
+    out = fx - jv;
+    if (!lower.converged || !system.converged) out.setConstant(no_figure);
+  });
+  return mean.norm();
+}
+
+double Evaluator::hypergradient_norm() {
+  if (!options_.hypergradient) return no_figure;
+  return personal_ ? personal_hypergradient_norm() : shared_hypergradient_norm();
+}
+
+std::vector<double> Evaluator::problem_metrics(const VectorXd& x, const FillAgent& lower) {
+  if (problem_.metric_sums() == 0) return {};
+  const VectorXd sums = sum_over_agents(problem_.metric_sums(), [&](int local, Vector out) {
+    VectorXd y(problem_.lower_dimension());
+    lower(local, into(y));
+    out.setZero();
+    problem_.add_metric_sums(local, view(x), view(y), out);
+  });
+  return problem_.finish_metrics(sums);
+}
+
+std::vector<double> Evaluator::evaluate(const AgentView& x, const AgentView& y) {
+  mean_x_ = network_.mean_for_report(x);
+  mean_y_ = network_.mean_for_report(y);
+  y_ = &y;
+  std::vector<double> row;
+  row.push_back(mean_over_agents(1, [&](int local, Vector out) {
+    out(0) = problem_.value(Level::upper, local, everything, view(mean_x_), lower_at(local));
+  })(0));
+  row.push_back(lower_gradient_norm());
+  row.push_back(hypergradient_norm());
+  row.push_back(consensus_error(x, mean_x_));
+  row.push_back(personal_ ? no_figure : consensus_error(y, mean_y_));
+  row.push_back(solution_ ? (mean_x_ - solution_->x).norm() : no_figure);
+  for (const double figure : problem_metrics(mean_x_, [&](int local, Vector out) { out = lower_at(local); })) {
+    row.push_back(figure);
+  }
+  return row;
+}
+
+std::vector<Evaluator::BaselineFigures> Evaluator::baselines() {
+  std::vector<BaselineFigures> all;
+  const auto infos = problem_.baselines();
+  for (std::size_t b = 0; b < infos.size(); ++b) {
+    VectorXd y = problem_.start_y();
+    const auto solved = minimize(
+        [&](const VectorXd& at, VectorXd& gradient) {
+          gradient = mean_over_agents(problem_.lower_dimension(), [&](int local, Vector out) {
+            problem_.baseline_gradient(b, local, view(at), out);
+          });
+        },
+        y, {.tolerance = std::max(options_.tolerance, 1e-6)});
+    all.push_back({infos[b], problem_metrics(problem_.start_x(), [&](int, Vector out) { out = y; }), solved.converged});
+  }
+  return all;
+}
+
+}  // namespace echelon

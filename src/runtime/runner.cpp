@@ -1,0 +1,229 @@
+#include "echelon/runtime/runner.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <limits>
+
+#include "echelon/core/catalog.hpp"
+
+namespace echelon {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point begin) {
+  return std::chrono::duration<double>(Clock::now() - begin).count();
+}
+
+/// Finds the first column that is not finite, or so large that its square overflows.
+class DivergenceFinder final : public StateVisitor {
+ public:
+  explicit DivergenceFinder(const AgentSet& agents) : agents_(agents) {}
+  std::int64_t agent = std::numeric_limits<std::int64_t>::max();
+  std::string state;
+
+ private:
+  void visit(const std::string& name, AgentMatrix& block) override {
+    for (Index i = 0; i < block.cols(); ++i) {
+      // NaN and infinity survive the norm, in any position.
+      if (block.col(i).squaredNorm() < std::numeric_limits<double>::infinity()) continue;
+      const std::int64_t here = agents_.local[static_cast<std::size_t>(i)];
+      if (here < agent) {
+        agent = here;
+        state = name;
+      }
+    }
+  }
+  void visit(const std::string&, double&) override {}
+  void visit(const std::string&, std::int64_t&) override {}
+  void visit(const std::string&, Eigen::MatrixXd&) override {}
+
+  const AgentSet& agents_;
+};
+
+}  // namespace
+
+std::string status_text(Status status) {
+  switch (status) {
+    case Status::iterations_done: return "done";
+    case Status::time_up: return "time is up";
+    case Status::target_reached: return "target reached";
+    case Status::interrupted: return "interrupted";
+    case Status::diverged: return "diverged";
+  }
+  return "";
+}
+
+void RunOptions::visit(OptionVisitor& visitor) {
+  visitor.operational(true);
+  visitor("iterations", iterations, at_least(0), "iterations in total, those before a restart included");
+  visitor("seconds", seconds, at_least(0), "stop after this much wall time of this invocation; 0 = no limit");
+  visitor("target", target, "stop when a figure of a report is reached, such as `distance_to_solution <= 1e-8`; empty = none");
+  visitor("check_every", check_every, at_least(1), "iterations between checks for divergence");
+  visitor("checkpoint_every", checkpoint_every, at_least(0), "iterations between checkpoints; 0 = by time alone");
+  visitor("checkpoint_seconds", checkpoint_seconds, at_least(0), "seconds between checkpoints; 0 = by iterations alone");
+  visitor.operational(false);
+}
+
+Runner::Runner(Method& method, BilevelProblem& problem, Network& network, Evaluator& evaluator,
+               const RunOptions& options, const MetricsOptions& metrics)
+    : method_(method),
+      problem_(problem),
+      network_(network),
+      evaluator_(evaluator),
+      options_(options),
+      report_every_(metrics.every) {
+  columns_ = {{"iteration", "1", "iterations made"}, {"seconds", "s", "wall time, pauses between restarts excluded"}};
+  const auto& figures = evaluator.columns();
+  columns_.insert(columns_.end(), figures.begin(), figures.begin() + 6);
+  columns_.push_back({"gradient_calls", "1", "gradients of one f_i or g_i at one point, sum over agents"});
+  columns_.push_back({"product_calls", "1", "exact second-order products, sum over agents"});
+  columns_.push_back({"bytes_sent", "B", "what agents sent to each other, as if each had a machine of its own"});
+  columns_.insert(columns_.end(), figures.begin() + 6, figures.end());
+  table_.resize(0, static_cast<Index>(columns_.size()));
+  parse_target();
+}
+
+void Runner::parse_target() {
+  const std::string& rule = options_.target;
+  if (rule.empty()) return;
+  const auto at = rule.find_first_of("<>");
+  std::vector<std::string> names;
+  for (const auto& column : columns_) names.push_back(column.name);
+  const std::string grammar = "run.target: `" + rule + "` is not of the form `column <= number` or `column >= number`";
+  require(at != std::string::npos && at + 1 < rule.size() && rule[at + 1] == '=', ErrorKind::usage, grammar);
+  const std::string name = rule.substr(0, rule.find_last_not_of(' ', at - (at > 0 ? 1 : 0)) + 1);
+  const auto begin = rule.find_first_not_of(' ', at + 2);
+  Target target;
+  target.at_most = rule[at] == '<';
+  require(begin != std::string::npos, ErrorKind::usage, grammar);
+  const auto parsed = std::from_chars(rule.data() + begin, rule.data() + rule.size(), target.value);
+  require(parsed.ec == std::errc() && parsed.ptr == rule.data() + rule.size(), ErrorKind::usage, grammar);
+  const auto found = std::find(names.begin(), names.end(), name);
+  require(found != names.end(), ErrorKind::usage, "run.target: there is no column `", name,
+          "`; the nearest is `", nearest_name(name, names), "`");
+  target.column = static_cast<std::size_t>(found - names.begin());
+  target_ = target;
+}
+
+double Runner::elapsed() const { return elapsed_before_ + seconds_since(begin_); }
+
+void Runner::collect_counts() {
+  const OracleCounts oracle = problem_.counts();
+  const std::int64_t bytes = network_.traffic().bytes;
+  std::int64_t fresh[] = {oracle.gradients - own_gradients_, oracle.products - own_products_, bytes - own_bytes_};
+  network_.communicator().sum(fresh, "the counts of a report");
+  gradients_ += fresh[0];
+  products_ += fresh[1];
+  bytes_ += fresh[2];
+  own_gradients_ = oracle.gradients;
+  own_products_ = oracle.products;
+  own_bytes_ = bytes;
+}
+
+void Runner::report(const RunHooks& hooks) {
+  collect_counts();
+  const std::vector<double> figures = evaluator_.evaluate(method_.x(), method_.y());
+  std::vector<double> row{static_cast<double>(iteration_), elapsed()};
+  row.insert(row.end(), figures.begin(), figures.begin() + 6);
+  row.push_back(static_cast<double>(gradients_));
+  row.push_back(static_cast<double>(products_));
+  row.push_back(static_cast<double>(bytes_));
+  row.insert(row.end(), figures.begin() + 6, figures.end());
+  table_.conservativeResize(table_.rows() + 1, Eigen::NoChange);
+  for (std::size_t c = 0; c < row.size(); ++c) table_(table_.rows() - 1, static_cast<Index>(c)) = row[c];
+  hooks.report(row);
+}
+
+bool Runner::target_met() const {
+  if (!target_ || table_.rows() == 0) return false;
+  const double figure = table_(table_.rows() - 1, static_cast<Index>(target_->column));
+  return target_->at_most ? figure <= target_->value : figure >= target_->value;
+}
+
+std::string Runner::find_divergence() {
+  DivergenceFinder finder(network_.agents());
+  method_.visit_state(finder);
+  std::int64_t first = -finder.agent;
+  network_.communicator().maximum({&first, 1}, "the check for divergence");
+  if (-first == std::numeric_limits<std::int64_t>::max()) return "";
+  std::int64_t culprit = finder.agent == -first ? network_.communicator().rank() : -1;
+  network_.communicator().maximum({&culprit, 1}, "the check for divergence");
+  const std::string state = network_.communicator().broadcast(finder.state, static_cast<int>(culprit));
+  return text("`", state, "` of agent ", -first, " is not finite at iteration ", iteration_,
+              "; smaller steps may help, and so may looking for NaN in the data");
+}
+
+void Runner::save(const RunHooks& hooks) {
+  collect_counts();
+  hooks.checkpoint(static_cast<std::uint64_t>(iteration_), elapsed());
+  last_save_ = Clock::now();
+}
+
+OverlappedMaximum::Numbers Runner::wishes(Requests& requests) const {
+  const bool first_rank = network_.communicator().rank() == 0;  // clocks differ; one decides
+  const bool save_due = first_rank && options_.checkpoint_seconds > 0 &&
+                        seconds_since(last_save_) >= options_.checkpoint_seconds;
+  const bool time_up = first_rank && options_.seconds > 0 && seconds_since(begin_) >= options_.seconds;
+  return {requests.checkpoint.exchange(false) || save_due, requests.leave.load(), time_up};
+}
+
+Outcome Runner::run(const RunHooks& hooks, Requests& requests) {
+  begin_ = last_save_ = Clock::now();
+  OverlappedMaximum agreement(network_.communicator());
+  Outcome outcome;
+  std::int64_t reported = -1;
+  const auto report_once = [&] {
+    if (reported != iteration_) report(hooks);
+    reported = iteration_;
+  };
+  const auto finish = [&](Status status) {
+    agreement.finish();
+    save(hooks);  // before a report off the regular grid, so that a resumed run has the same table as an unbroken one
+    report_once();
+    outcome.status = status;
+    outcome.iteration = iteration();
+    return outcome;
+  };
+  if (iteration_ == 0) report_once();
+  if (target_met()) return finish(Status::target_reached);
+  while (iteration_ < options_.iterations) {
+    method_.iterate(iteration());
+    ++iteration_;
+    const bool report_due = iteration_ % report_every_ == 0;
+    if (iteration_ == 1 || report_due || iteration_ % options_.check_every == 0 || iteration_ == options_.iterations) {
+      outcome.detail = find_divergence();
+      if (!outcome.detail.empty()) {
+        agreement.finish();
+        outcome.status = Status::diverged;
+        outcome.iteration = iteration();
+        return outcome;
+      }
+    }
+    if (report_due) report_once();
+    hooks.progress(iteration());
+    if (report_due && target_met()) {
+      outcome.detail = options_.target;
+      return finish(Status::target_reached);
+    }
+    const auto [save_wanted, leave, time_up] = agreement.exchange(wishes(requests));
+    if (leave != 0) return finish(Status::interrupted);
+    if (time_up != 0) return finish(Status::time_up);
+    const bool by_count = options_.checkpoint_every > 0 && iteration_ % options_.checkpoint_every == 0;
+    if (save_wanted != 0 || by_count) save(hooks);
+  }
+  return finish(Status::iterations_done);
+}
+
+void Runner::visit_state(StateVisitor& visitor) {
+  visitor.within("method", method_);
+  visitor.replicated("iteration", iteration_);
+  visitor.replicated("gradient_calls", gradients_);
+  visitor.replicated("product_calls", products_);
+  visitor.replicated("bytes_sent", bytes_);
+  visitor.replicated("reports", table_);
+}
+
+}  // namespace echelon
