@@ -4,6 +4,7 @@
 //
 //     mpirun -n 4 embed        (any number of ranks, one included)
 #include <mpi.h>
+#include <omp.h>
 
 #include <array>
 #include <cmath>
@@ -80,6 +81,7 @@ double solve_error(MPI_Comm communicator) {
 
 int main(int argc, char** argv) {
   MPI_Init(&argc, &argv);
+  omp_set_num_threads(1);  // the ranks are the parallelism
   bool right = false;
   {
     Host host;
@@ -87,7 +89,10 @@ int main(int argc, char** argv) {
     MPI_Comm_split(MPI_COMM_WORLD, host.rank() % 2, 0, &half);
     double averaging = 0;
     {
-      Network network(Communicator(half), make_mixing_matrix({.agents = 6, .topology = "torus"}));
+      TopologyOptions torus;
+      torus.agents = 6;
+      torus.topology = "torus";
+      Network network(Communicator(half), make_mixing_matrix(torus));
       averaging = gossip_error(network);
     }
     const double distance = solve_error(half);

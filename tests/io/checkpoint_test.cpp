@@ -226,6 +226,24 @@ TEST(Checkpoint, TheSameIterationIsReplaced) {
   world.barrier("the look");
 }
 
+TEST(Checkpoint, AFailedReplacementLeavesTheOldOneValid) {
+  const Communicator world(MPI_COMM_WORLD, 30);
+  const SharedFolder folder(world);
+  const AgentSet agents = testing::deal(5, world, Deal::blocks);
+  const fs::path here = folder / "c";
+  save(world, here, agents, 8);
+  if (world.rank() == 0) {  // the commit fails after all shards are in place
+    fs::create_directories(shard(here, 8, "manifest.txt.tmp") / "in the way");
+  }
+  world.barrier("the obstacle");
+  State other(agents);
+  other.fill(9);
+  testing::expect_error(ErrorKind::cannot_create, {"manifest.txt"}, [&] {
+    CheckpointStore(world, agents, here, 2, identity).save(8, 1, other.visit());
+  });
+  EXPECT_TRUE(expect_load(world, here, agents, 8).empty());
+}
+
 TEST(Checkpoint, AFailureOnOneRankIsAFailureOnAllAndCostsNothing) {
   const Communicator world(MPI_COMM_WORLD, 30);
   const SharedFolder folder(world);

@@ -1,0 +1,62 @@
+#pragma once
+/// Small configurations of everything that is registered, and one call to run them.
+
+#include <gtest/gtest.h>
+
+#include <map>
+#include <string>
+
+#include "echelon/experiment/experiment.hpp"
+#include "echelon/io/file_data_source.hpp"
+
+namespace echelon::testing_support {
+
+using Settings = std::map<std::string, std::string>;
+
+inline Settings operator+(Settings a, const Settings& b) {
+  for (const auto& [key, value] : b) a[key] = value;
+  return a;
+}
+
+/// A small instance of each registered problem; fails for one that nobody has added here.
+inline Settings small_problem(const std::string& name) {
+  const std::string data = std::string(ECHELON_SOURCE_DIR) + "/examples/data/";
+  const Settings base{{"problem.name", name}};
+  if (name == "quadratic") return base + Settings{{"problem.upper_dimension", "5"}, {"problem.lower_dimension", "7"}};
+  if (name == "p-q") return base + Settings{{"problem.heterogeneity", "0.5"}};
+  if (name == "hyper-cleaning") {
+    return base + Settings{{"problem.images", data + "mnist/t10k-images-idx3-ubyte.gz"},
+                           {"problem.labels", data + "mnist/t10k-labels-idx1-ubyte.gz"},
+                           {"problem.train", "90"},
+                           {"problem.validation", "40"},
+                           {"problem.test", "30"},
+                           {"method.alpha", "10"}};
+  }
+  if (name == "regularization") {
+    return base + Settings{{"problem.data", data + "a9a/a9a.t.gz"}, {"problem.precision", "float"}};
+  }
+  ADD_FAILURE() << "no small configuration of problem `" << name << "`";
+  return base;
+}
+
+inline Configuration configuration_of(const Settings& settings) {
+  Configuration configuration;
+  for (const auto& [key, value] : settings) configuration.set(key, value, "test");
+  return configuration;
+}
+
+/// Collective over `comm`: runs without files and returns the last report by column name.
+inline std::map<std::string, double> run(const Settings& settings, MPI_Comm comm = MPI_COMM_WORLD,
+                                         Status expected = Status::iterations_done) {
+  Experiment experiment(Communicator(comm), configuration_of(settings), FileDataSource());
+  Requests requests;
+  const Outcome outcome = experiment.runner().run(RunHooks{}, requests);
+  EXPECT_EQ(static_cast<int>(outcome.status), static_cast<int>(expected)) << outcome.detail;
+  std::map<std::string, double> last;
+  const auto& table = experiment.runner().table();
+  const auto& columns = experiment.runner().columns();
+  for (std::size_t c = 0; c < columns.size(); ++c) last[columns[c].name] = table(table.rows() - 1, static_cast<Index>(c));
+  return last;
+}
+
+}  // namespace echelon::testing_support
