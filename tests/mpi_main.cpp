@@ -1,4 +1,5 @@
-// GoogleTest under MPI: rank 0 prints, every rank prints its failures, one failing rank fails the test.
+// GoogleTest under MPI: rank 0 prints, every rank prints its failures, one failing rank fails the
+// test.
 
 #include <gtest/gtest.h>
 #include <mpi.h>
@@ -14,7 +15,8 @@ class FailuresOfThisRank final : public testing::EmptyTestEventListener {
  private:
   void OnTestPartResult(const testing::TestPartResult& result) override {
     if (!result.failed()) return;
-    std::printf("rank %d: %s:%d: %s\n", rank_, result.file_name() == nullptr ? "" : result.file_name(), result.line_number(),
+    std::printf("rank %d: %s:%d: %s\n", rank_,
+                result.file_name() == nullptr ? "" : result.file_name(), result.line_number(),
                 result.message());
     std::fflush(stdout);
   }

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <set>
 #include <sstream>
 
 #include "echelon/core/catalog.hpp"
@@ -41,6 +42,15 @@ int line_of(const std::string& ini, const std::string& key) {
   return found;
 }
 
+/// At most 60 characters of a line that may hold anything, such as a binary file taken for a
+/// configuration.
+std::string excerpt(std::string line) {
+  if (line.size() > 60) line = line.substr(0, 57) + "...";
+  std::replace_if(
+      line.begin(), line.end(), [](unsigned char c) { return c < ' ' || c >= 127; }, '?');
+  return line;
+}
+
 std::string first_bad_line(const std::string& ini) {
   std::istringstream lines(ini);
   std::string line;
@@ -49,7 +59,8 @@ std::string first_bad_line(const std::string& ini) {
     const auto first = body.find_first_not_of(" \t\r");
     if (first == std::string::npos) continue;
     const bool section = body[first] == '[' && body.find(']') != std::string::npos;
-    if (!section && body.find('=') == std::string::npos) return text(number, ": `", line, "`");
+    if (!section && body.find('=') == std::string::npos)
+      return text(number, ": `", excerpt(line), "`");
   }
   return "?";
 }
@@ -59,12 +70,14 @@ std::string first_bad_line(const std::string& ini) {
 Arguments parse_arguments(int argc, const char* const* argv) {
   namespace style = po::command_line_style;
   const po::options_description none;
-  const auto parsed = po::command_line_parser(argc, argv)
-                          .options(none)
-                          .style(style::allow_long | style::long_allow_adjacent | style::long_allow_next)
-                          .allow_unregistered()
-                          .run();
+  const auto parsed =
+      po::command_line_parser(argc, argv)
+          .options(none)
+          .style(style::allow_long | style::long_allow_adjacent | style::long_allow_next)
+          .allow_unregistered()
+          .run();
   Arguments arguments;
+  if (argc > 0) arguments.program = argv[0];
   std::string pending;  // a long option that waits for its value
   for (const auto& option : parsed.options) {
     const bool positional = option.string_key.empty();
@@ -100,19 +113,25 @@ Arguments parse_arguments(int argc, const char* const* argv) {
 void read_ini(const std::string& path, Configuration& configuration) {
   require(std::filesystem::exists(path), ErrorKind::missing_input, path,
           ": there is no such configuration file");
+  require(!std::filesystem::is_directory(path), ErrorKind::input_output, path,
+          ": is a directory, not a configuration file");
   std::ifstream file(path);
-  std::stringstream content;
-  content << file.rdbuf();
-  require(file.good() && !content.fail(), ErrorKind::input_output, path, ": cannot be read");
+  std::stringstream content(std::string(std::istreambuf_iterator<char>(file), {}));
+  require(file.is_open() && !file.bad(), ErrorKind::input_output, path, ": cannot be read");
   try {
     const po::options_description none;
     const auto parsed = po::parse_config_file(content, none, true);
+    std::set<std::string> keys;
     for (const auto& option : parsed.options) {
       const int line = line_of(content.str(), option.string_key);
-      configuration.set(option.string_key, option.value.empty() ? "" : option.value.front(), text(path, ":", line));
+      require(keys.insert(option.string_key).second, usage, path, ":", line, ": ",
+              option.string_key, " is given twice; keep one of the lines");
+      configuration.set(option.string_key, option.value.empty() ? "" : option.value.front(),
+                        text(path, ":", line));
     }
   } catch (const po::error&) {
-    fail(usage, path, ":", first_bad_line(content.str()), " is neither `[section]` nor `key = value`");
+    fail(usage, path, ":", first_bad_line(content.str()),
+         " is neither `[section]` nor `key = value`");
   }
 }
 
@@ -122,11 +141,13 @@ void read_environment(Configuration& configuration) {
   const auto mapper = [&](const std::string& variable) -> std::string {
     if (variable.compare(0, prefix.size(), prefix) != 0) return "";
     std::string name = variable.substr(prefix.size());
-    std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    std::transform(name.begin(), name.end(), name.begin(),
+                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
     const auto split = name.find('_');
     if (split == std::string::npos) return "";
     const auto& sections = configuration_sections();
-    if (std::find(sections.begin(), sections.end(), name.substr(0, split)) == sections.end()) return "";
+    if (std::find(sections.begin(), sections.end(), name.substr(0, split)) == sections.end())
+      return "";
     name[split] = '.';
     configuration.set(name, std::getenv(variable.c_str()), variable + " in the environment");
     return "";  // taken; Boost need not know it
@@ -138,9 +159,11 @@ void read_options(const Arguments& arguments, Configuration& configuration) {
   for (const auto& [key, value] : arguments.options) {
     const std::string section = key.substr(0, key.find('.'));
     const auto& sections = configuration_sections();
-    require(key.find('.') != std::string::npos, usage, "--", key, ": there is no such option; options are --section.key VALUE");
-    require(std::find(sections.begin(), sections.end(), section) != sections.end(), usage, "--", key,
-            ": there is no section `", section, "`; the nearest is `", nearest_name(section, sections), "`");
+    require(key.find('.') != std::string::npos, usage, "--", key,
+            ": there is no such option; options are --section.key VALUE");
+    require(std::find(sections.begin(), sections.end(), section) != sections.end(), usage, "--",
+            key, ": there is no section `", section, "`; the nearest is `",
+            nearest_name(section, sections), "`");
     configuration.set(key, value, "command line");
   }
 }

@@ -9,8 +9,9 @@
 namespace echelon::cli {
 
 struct Arguments {
+  std::string program = "echelon";  ///< as it was called, for commands to copy
   std::string command;
-  std::vector<std::string> words;  ///< positional, after the command
+  std::vector<std::string> words;                            ///< positional, after the command
   std::vector<std::pair<std::string, std::string>> options;  ///< --section.key value
   bool help = false;
   bool version = false;
@@ -19,7 +20,8 @@ struct Arguments {
 /// Throws a usage error for what is no option of the form --section.key value.
 Arguments parse_arguments(int argc, const char* const* argv);
 
-/// Adds the keys of an INI file. Throws missing_input, input_output, or a usage error with file and line.
+/// Adds the keys of an INI file. Throws missing_input, input_output, or a usage error with file and
+/// line.
 void read_ini(const std::string& path, Configuration& configuration);
 
 /// ECHELON_SECTION_KEY=value, for sections that exist.

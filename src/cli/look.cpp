@@ -30,42 +30,79 @@ struct Shown {
 std::vector<Shown> everything() {
   std::vector<Shown> all;
   for (const auto& entry : problem_catalog()) {
-    all.push_back({"problems", entry.name, entry.summary, entry.formula, entry.reference, "problem", entry.options(), {}});
+    all.push_back({"problems",
+                   entry.name,
+                   entry.summary,
+                   entry.formula,
+                   entry.reference,
+                   "problem",
+                   entry.options(),
+                   {}});
   }
   for (const auto& entry : method_catalog()) {
-    all.push_back({"methods", entry.name, entry.summary, entry.formula, entry.reference, "method", entry.options(),
-                   {"assumes: " + entry.assumes,
-                    std::string("data kernels run in ") + (entry.uses_products ? "double" : "float") + " unless problem.precision says otherwise"}});
+    all.push_back({"methods",
+                   entry.name,
+                   entry.summary,
+                   entry.formula,
+                   entry.reference,
+                   "method",
+                   entry.options(),
+                   {"assumes: " + entry.assumes, std::string("data kernels run in ") +
+                                                     (entry.uses_products ? "double" : "float") +
+                                                     " unless problem.precision says otherwise"}});
   }
   for (const auto& entry : strategy_catalog()) {
-    const char* need = entry.need == NetworkNeed::nothing              ? "nothing of the network"
-                       : entry.need == NetworkNeed::connected ? "a connected network"
-                                                              : "a connected network with doubly stochastic weights";
-    all.push_back({"consensus", entry.name, entry.summary, entry.recursion, entry.reference, "consensus", {},
-                   {std::string("asks for ") + need, "vectors sent per step: " + number_text(entry.vectors_sent),
-                    std::string("constant steps on heterogeneous agents: ") + (entry.exact_on_heterogeneous ? "exact" : "biased")}});
+    const char* need = entry.need == NetworkNeed::nothing ? "nothing of the network"
+                       : entry.need == NetworkNeed::connected
+                           ? "a connected network"
+                           : "a connected network with doubly stochastic weights";
+    all.push_back({"consensus",
+                   entry.name,
+                   entry.summary,
+                   entry.recursion,
+                   entry.reference,
+                   "consensus",
+                   {},
+                   {std::string("asks for ") + need,
+                    "vectors sent per step: " + number_text(entry.vectors_sent),
+                    std::string("constant steps on heterogeneous agents: ") +
+                        (entry.exact_on_heterogeneous ? "exact" : "biased")}});
   }
   for (const auto& entry : estimator_catalog()) {
-    all.push_back({"estimators", entry.name, entry.summary, entry.formula, entry.reference, "estimator",
-                   describe_options(EstimatorOptions{}), {}});
+    all.push_back({"estimators",
+                   entry.name,
+                   entry.summary,
+                   entry.formula,
+                   entry.reference,
+                   "estimator",
+                   describe_options(EstimatorOptions{}),
+                   {}});
   }
   for (const auto& entry : topology_catalog()) {
-    all.push_back({"topologies", entry.name, entry.summary, entry.formula, entry.reference, "network",
-                   describe_options(TopologyOptions{}), {}});
+    all.push_back({"topologies",
+                   entry.name,
+                   entry.summary,
+                   entry.formula,
+                   entry.reference,
+                   "network",
+                   describe_options(TopologyOptions{}),
+                   {}});
   }
   return all;
 }
 
 const std::vector<std::string>& kinds() {
-  static const std::vector<std::string> names = {"problems", "methods", "consensus", "estimators", "topologies"};
+  static const std::vector<std::string> names = {"problems", "methods", "consensus", "estimators",
+                                                 "topologies"};
   return names;
 }
 
 void print_options(const std::vector<OptionDescription>& options, const std::string& section) {
   for (const auto& option : options) {
     const std::string key = section + "." + option.name;
-    std::printf("  %-30s %s%s%s, default %s\n      %s\n", key.c_str(), option.type.c_str(), option.range.empty() ? "" : " ",
-                option.range.c_str(), option.value.empty() ? "empty" : option.value.c_str(), option.help.c_str());
+    std::printf("  %-30s %s%s%s, default %s\n      %s\n", key.c_str(), option.type.c_str(),
+                option.range.empty() ? "" : " ", option.range.c_str(),
+                option.value.empty() ? "empty" : option.value.c_str(), option.help.c_str());
   }
 }
 
@@ -76,23 +113,28 @@ int list(const Arguments& arguments) {
   if (!arguments.words.empty()) {
     const std::string& word = arguments.words.front();
     const bool known = std::find(kinds().begin(), kinds().end(), word) != kinds().end();
-    require(known, ErrorKind::usage, "there is no list of `", word, "`; the nearest is `", nearest_name(word, kinds()), "`");
+    require(known, ErrorKind::usage, "there is no list of `", word, "`; the nearest is `",
+            nearest_name(word, kinds()), "`");
   }
   for (const auto& kind : kinds()) {
     if (!arguments.words.empty() && kind != arguments.words.front()) continue;
     std::printf("%s\n", kind.c_str());
     for (const auto& shown : everything()) {
-      if (shown.kind == kind) std::printf("  %-16s %s\n", shown.name.c_str(), shown.summary.c_str());
+      if (shown.kind == kind)
+        std::printf("  %-16s %s\n", shown.name.c_str(), shown.summary.c_str());
     }
   }
   return exit_done;
 }
 
 int describe(const Arguments& arguments) {
-  require(arguments.words.size() == 1, ErrorKind::usage, "`echelon describe` takes one name; `echelon list` shows them");
+  require(arguments.words.size() == 1, ErrorKind::usage,
+          "`echelon describe` takes one name; `echelon list` shows them");
   const auto all = everything();
-  const Shown& shown = find_entry(all, arguments.words.front(), "problem, method, strategy, estimator or topology");
-  std::printf("%s (%s)\n%s\n\n  %s\n", shown.name.c_str(), shown.kind.c_str(), shown.summary.c_str(), shown.formula.c_str());
+  const Shown& shown =
+      find_entry(all, arguments.words.front(), "problem, method, strategy, estimator or topology");
+  std::printf("%s (%s)\n%s\n\n  %s\n", shown.name.c_str(), shown.kind.c_str(),
+              shown.summary.c_str(), shown.formula.c_str());
   for (const auto& fact : shown.facts) std::printf("\n%s", fact.c_str());
   if (!shown.facts.empty()) std::printf("\n");
   if (!shown.reference.empty()) std::printf("\nreference: %s\n", shown.reference.c_str());
@@ -104,11 +146,13 @@ int describe(const Arguments& arguments) {
 }
 
 int topology(const Arguments& arguments) {
-  require(arguments.words.size() == 1, ErrorKind::usage, "`echelon topology` takes a name of `echelon list topologies` or an edge list file");
+  require(arguments.words.size() == 1, ErrorKind::usage,
+          "`echelon topology` takes a name of `echelon list topologies` or an edge list file");
   const std::string& word = arguments.words.front();
   Configuration configuration;
   for (const auto& [key, value] : arguments.options) {
-    configuration.set(key.find('.') == std::string::npos ? "network." + key : key, value, "command line");
+    configuration.set(key.find('.') == std::string::npos ? "network." + key : key, value,
+                      "command line");
   }
   bool named = false;
   for (const auto& entry : topology_catalog()) named = named || entry.name == word;
@@ -124,7 +168,8 @@ int topology(const Arguments& arguments) {
 }
 
 int inspect(const Arguments& arguments) {
-  require(arguments.words.size() == 1, ErrorKind::usage, "`echelon inspect` takes a run directory or an HDF5 file");
+  require(arguments.words.size() == 1, ErrorKind::usage,
+          "`echelon inspect` takes a run directory or an HDF5 file");
   const auto report = echelon::inspect(arguments.words.front());
   std::printf("%s", report.text.c_str());
   return report.sound ? exit_done : exit_damaged;

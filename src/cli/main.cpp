@@ -18,11 +18,15 @@ using namespace echelon::cli;
 Requests requests;
 static_assert(std::atomic<bool>::is_always_lock_free, "signal handlers set these");
 
-extern "C" void on_save_signal(int) { requests.checkpoint.store(true); }
+extern "C" void on_save_signal(int) {
+  requests.checkpoint.store(true);
+}
 
 // mpirun may deliver one signal twice within moments, so "a second one" counts from a second later.
 volatile std::sig_atomic_t leave_alarm_passed = 0;
-extern "C" void on_alarm(int) { leave_alarm_passed = 1; }
+extern "C" void on_alarm(int) {
+  leave_alarm_passed = 1;
+}
 extern "C" void on_leave_signal(int) {
   if (leave_alarm_passed != 0) _exit(exit_interrupted);
   if (!requests.leave.exchange(true)) alarm(1);
@@ -57,9 +61,9 @@ void print_help() {
   configuration.read("consensus", consensus);
   configuration.read("estimator", estimator);
   for (const auto& option : configuration.declared()) {
-    std::printf("  --%-28s %s%s%s, default %s\n      %s\n", option.name.c_str(), option.type.c_str(),
-                option.range.empty() ? "" : " ", option.range.c_str(), option.value.empty() ? "empty" : option.value.c_str(),
-                option.help.c_str());
+    std::printf("  --%-28s %s%s%s, default %s\n      %s\n", option.name.c_str(),
+                option.type.c_str(), option.range.empty() ? "" : " ", option.range.c_str(),
+                option.value.empty() ? "empty" : option.value.c_str(), option.help.c_str());
   }
   std::printf("\nOptions of problems and methods: `echelon describe NAME`.\n");
 }
@@ -101,14 +105,16 @@ int guarded(int (*command)(const Arguments&, Requests&), const Arguments& argume
     MPI_Barrier(MPI_COMM_WORLD);  // so that mpirun does not cut anybody's message short
     return code;
   } catch (const std::bad_alloc&) {
-    return report("memory ran out; fewer agents per rank, or more ranks on other machines, need less here",
-                  static_cast<int>(ErrorKind::internal), false);
+    return report(
+        "memory ran out; fewer agents per rank, or more ranks on other machines, need less here",
+        static_cast<int>(ErrorKind::internal), false);
   } catch (const std::exception& error) {
     return report(error.what(), static_cast<int>(ErrorKind::internal), false);
   }
 }
 
-int with_mpi(int argc, char** argv, int (*command)(const Arguments&, Requests&), const Arguments& arguments) {
+int with_mpi(int argc, char** argv, int (*command)(const Arguments&, Requests&),
+             const Arguments& arguments) {
   int provided = 0;
   MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &provided);
   install_handlers();
@@ -119,6 +125,14 @@ int with_mpi(int argc, char** argv, int (*command)(const Arguments&, Requests&),
 
 int dispatch(int argc, char** argv, const Arguments& arguments) {
   const std::string& command = arguments.command;
+  const bool uses_mpi =
+      !arguments.help && !arguments.version && (command == "run" || command == "resume");
+  if (!uses_mpi && launched_rank() != 0) {  // what needs no ranks is said once
+    for (std::FILE* stream : {stdout, stderr}) {
+      if (std::freopen("/dev/null", "w", stream) == nullptr)
+        return static_cast<int>(ErrorKind::input_output);
+    }
+  }
   if (arguments.help || (command.empty() && !arguments.version)) {
     print_help();
     return command.empty() && !arguments.help ? static_cast<int>(ErrorKind::usage) : exit_done;

@@ -35,33 +35,42 @@ Progress::Mode Progress::mode_from(const std::string& word) {
   if (word == "bar") return Mode::bar;
   if (word == "lines") return Mode::lines;
   if (word == "none") return Mode::none;
-  const bool launched = std::getenv("OMPI_COMM_WORLD_SIZE") != nullptr || std::getenv("PMI_RANK") != nullptr;
+  const bool launched =
+      std::getenv("OMPI_COMM_WORLD_SIZE") != nullptr || std::getenv("PMI_RANK") != nullptr;
   return !launched && isatty(STDOUT_FILENO) != 0 ? Mode::bar : Mode::lines;
 }
 
-Progress::Progress(Mode mode, std::uint64_t first, std::uint64_t total, const std::vector<Column>& columns)
+Progress::Progress(Mode mode, std::uint64_t first, std::uint64_t total,
+                   const std::vector<Column>& columns)
     : mode_(mode), first_(first), total_(total), last_(Clock::now() - std::chrono::hours(1)) {
-  for (const char* name : {"upper_value", "lower_gradient_norm", "distance_to_solution", "test_accuracy", "f1"}) {
+  for (const char* name :
+       {"upper_value", "lower_gradient_norm", "distance_to_solution", "test_accuracy", "f1"}) {
     for (std::size_t c = 0; c < columns.size(); ++c) {
       if (columns[c].name == name) shown_.emplace_back(c, name);
     }
   }
 }
 
-void Progress::report(const std::vector<double>& row) { newest_ = row; }
+void Progress::report(const std::vector<double>& row) {
+  newest_ = row;
+}
 
 std::string Progress::line(std::uint64_t iteration) const {
   constexpr int width = 24;
-  const double part = total_ == 0 ? 1.0 : std::min(1.0, static_cast<double>(iteration) / static_cast<double>(total_));
+  const double part =
+      total_ == 0 ? 1.0
+                  : std::min(1.0, static_cast<double>(iteration) / static_cast<double>(total_));
   const int filled = static_cast<int>(part * width);
   std::string bar(static_cast<std::size_t>(filled), '#');
   bar.resize(width, '-');
-  const double rate = static_cast<double>(iteration - first_) / std::max(seconds_since(begin_), 1e-9);
-  const double left = rate > 0 && total_ > iteration ? static_cast<double>(total_ - iteration) / rate : 0;
+  const double rate =
+      static_cast<double>(iteration - first_) / std::max(seconds_since(begin_), 1e-9);
+  const double left =
+      rate > 0 && total_ > iteration ? static_cast<double>(total_ - iteration) / rate : 0;
   char head[160];
-  std::snprintf(head, sizeof head, "[%s] %3d%%  %llu/%llu  %.3g it/s  %s left", bar.c_str(), static_cast<int>(part * 100),
-                static_cast<unsigned long long>(iteration), static_cast<unsigned long long>(total_), rate,
-                duration_text(left).c_str());
+  std::snprintf(head, sizeof head, "[%s] %3d%%  %llu/%llu  %.3g it/s  %s left", bar.c_str(),
+                static_cast<int>(part * 100), static_cast<unsigned long long>(iteration),
+                static_cast<unsigned long long>(total_), rate, duration_text(left).c_str());
   std::string all = head;
   for (const auto& [column, name] : shown_) {
     if (column >= newest_.size() || std::isnan(newest_[column])) continue;

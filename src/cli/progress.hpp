@@ -1,5 +1,6 @@
 #pragma once
-/// Progress on standard output: a bar that redraws itself on a terminal, a line every few seconds elsewhere.
+/// Progress on standard output: a bar that redraws itself on a terminal, a line every few seconds
+/// elsewhere.
 
 #include <chrono>
 #include <cstdint>

@@ -1,9 +1,5 @@
 #include <mpi.h>
 
-#ifdef _OPENMP
-#include <omp.h>
-#endif
-
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
@@ -11,6 +7,7 @@
 #include <thread>
 
 #include "commands.hpp"
+#include "echelon/core/parallel.hpp"
 #include "echelon/experiment/experiment.hpp"
 #include "echelon/experiment/run_directory.hpp"
 #include "echelon/io/file_data_source.hpp"
@@ -34,21 +31,24 @@ std::string scaled(double value, const char* unit) {
   int step = 0;
   for (; value >= 1000 && step < 4; ++step) value /= 1000;
   char buffer[48];
-  std::snprintf(buffer, sizeof buffer, step == 0 ? "%.0f %s%s" : "%.3g %s%s", value, prefixes[step], unit);
+  std::snprintf(buffer, sizeof buffer, step == 0 ? "%.0f%s%s%s" : "%.3g%s%s%s", value,
+                step == 0 && *unit == 0 ? "" : " ", prefixes[step], unit);
   return buffer;
 }
 
 void print_head(Experiment& experiment) {
   const auto& network = experiment.network();
   const auto& consensus = experiment.consensus();
-  std::printf("problem    %s: x in R^%td, y in R^%td, %s lower level\n", experiment.problem_entry().name.c_str(),
-              experiment.problem().upper_dimension(), experiment.problem().lower_dimension(),
-              consensus.personal() ? "personal" : "shared");
-  std::printf("method     %s: %s\n", experiment.method_entry().name.c_str(), experiment.method_entry().summary.c_str());
+  std::printf("problem    %s: x in R^%td, y in R^%td, %s lower level\n",
+              experiment.problem_entry().name.c_str(), experiment.problem().upper_dimension(),
+              experiment.problem().lower_dimension(), consensus.personal() ? "personal" : "shared");
+  std::printf("method     %s: %s\n", experiment.method_entry().name.c_str(),
+              experiment.method_entry().summary.c_str());
   std::printf("consensus  x by %s, y by %s, auxiliaries by %s\n", consensus.upper().name.c_str(),
               consensus.lower().name.c_str(), consensus.helper().name.c_str());
-  std::printf("network    %s on %d rank%s\n%s\n", experiment.topology().topology.c_str(), network.communicator().size(),
-              network.communicator().size() == 1 ? "" : "s", network.certificate().summary().c_str());
+  std::printf("network    %s on %d rank%s\n%s\n", experiment.topology().topology.c_str(),
+              network.communicator().size(), network.communicator().size() == 1 ? "" : "s",
+              network.certificate().summary().c_str());
   std::fflush(stdout);
 }
 
@@ -56,12 +56,15 @@ void print_head(Experiment& experiment) {
 void warn_if_crowded(const Communicator& communicator) {
   const unsigned cores = std::thread::hardware_concurrency();
   if (cores > 0 && static_cast<unsigned>(communicator.size()) > cores) {
-    std::printf("note: %d ranks; if they share this machine's %u cores, more agents per rank are faster than more ranks\n",
-                communicator.size(), cores);
+    std::printf(
+        "note: %d ranks; if they share this machine's %u cores, more agents per rank are faster "
+        "than more ranks\n",
+        communicator.size(), cores);
   }
 }
 
-void print_figures(Experiment& experiment, const std::vector<Evaluator::BaselineFigures>& baselines) {
+void print_figures(Experiment& experiment,
+                   const std::vector<Evaluator::BaselineFigures>& baselines) {
   const auto names = experiment.problem().metric_names();
   const auto& columns = experiment.runner().columns();
   const Eigen::MatrixXd& table = experiment.runner().table();
@@ -72,7 +75,8 @@ void print_figures(Experiment& experiment, const std::vector<Evaluator::Baseline
     for (const auto& name : names) std::printf("%16s", name.c_str());
     std::printf("\n");
     for (const auto& baseline : baselines) {
-      std::printf("%-34s", (baseline.info.name + (baseline.converged ? "" : " (not converged)")).c_str());
+      std::printf("%-34s",
+                  (baseline.info.name + (baseline.converged ? "" : " (not converged)")).c_str());
       for (const double value : baseline.values) std::printf("%16s", figure_text(value).c_str());
       std::printf("\n");
     }
@@ -94,14 +98,17 @@ void print_bias_note(Experiment& experiment) {
   const auto& columns = experiment.runner().columns();
   const Eigen::MatrixXd& table = experiment.runner().table();
   if (table.rows() == 0 || experiment.network().size() == 1) return;
-  const std::pair<const StrategyEntry*, const char*> variables[] = {{&consensus.upper(), "x"}, {&consensus.lower(), "y"}};
+  const std::pair<const StrategyEntry*, const char*> variables[] = {{&consensus.upper(), "x"},
+                                                                    {&consensus.lower(), "y"}};
   for (const auto& [strategy, name] : variables) {
     if (strategy->exact_on_heterogeneous) continue;
     for (std::size_t c = 0; c < columns.size(); ++c) {
       if (columns[c].name != std::string("consensus_error_") + name) continue;
-      std::printf("note: %s of %s keeps a bias in proportion to step x heterogeneity: agents still differ, consensus_error_%s = %.3g; "
-                  "gradient tracking (gt-atc) has no such bias\n",
-                  strategy->name.c_str(), name, name, table(table.rows() - 1, static_cast<Index>(c)));
+      std::printf(
+          "note: %s of %s keeps a bias in proportion to step x heterogeneity: agents still differ, "
+          "consensus_error_%s = %.3g; "
+          "gradient tracking (gt-atc) has no such bias\n",
+          strategy->name.c_str(), name, name, table(table.rows() - 1, static_cast<Index>(c)));
     }
   }
 }
@@ -109,12 +116,12 @@ void print_bias_note(Experiment& experiment) {
 void print_traffic(Experiment& experiment, std::int64_t rank_bytes) {
   const Runner& runner = experiment.runner();
   const double agents = experiment.network().size();
-  std::printf("%-22s %s between agents (%s by each), %s between ranks in this invocation\n", "traffic",
-              scaled(static_cast<double>(runner.bytes_sent()), "B").c_str(),
+  std::printf("%-22s %s between agents (%s by each), %s between ranks in this invocation\n",
+              "traffic", scaled(static_cast<double>(runner.bytes_sent()), "B").c_str(),
               scaled(static_cast<double>(runner.bytes_sent()) / agents, "B").c_str(),
               scaled(static_cast<double>(rank_bytes), "B").c_str());
-  std::printf("%-22s %s gradients (%s by each agent), %s exact second-order products\n", "oracle calls",
-              scaled(static_cast<double>(runner.gradient_calls()), "").c_str(),
+  std::printf("%-22s %s gradients (%s by each agent), %s exact second-order products\n",
+              "oracle calls", scaled(static_cast<double>(runner.gradient_calls()), "").c_str(),
               scaled(static_cast<double>(runner.gradient_calls()) / agents, "").c_str(),
               scaled(static_cast<double>(runner.product_calls()), "").c_str());
 }
@@ -124,7 +131,8 @@ int exit_code(Status status) {
   return status == Status::diverged ? exit_diverged : exit_done;
 }
 
-int execute(Experiment& experiment, RunDirectory& directory, Requests& requests, bool is_new) {
+int execute(Experiment& experiment, RunDirectory& directory, Requests& requests,
+            const std::string& program, bool is_new) {
   const Communicator& communicator = experiment.network().communicator();
   const bool speaks = communicator.rank() == 0;
   std::vector<Evaluator::BaselineFigures> baselines;
@@ -134,20 +142,25 @@ int execute(Experiment& experiment, RunDirectory& directory, Requests& requests,
     baselines = experiment.evaluator().baselines();
   }
   if (speaks && is_new) std::printf("run directory: %s\n", directory.folder().c_str());
-  Progress progress(speaks ? Progress::mode_from(experiment.options().progress) : Progress::Mode::none,
-                    experiment.runner().iteration(), static_cast<std::uint64_t>(experiment.run_options().iterations),
-                    experiment.runner().columns());
+  Progress progress(
+      speaks ? Progress::mode_from(experiment.options().progress) : Progress::Mode::none,
+      experiment.runner().iteration(),
+      static_cast<std::uint64_t>(experiment.run_options().iterations),
+      experiment.runner().columns());
   const RunHooks hooks{
-      .report = [&](const std::vector<double>& row) {
-        directory.append(row);
-        progress.report(row);
-      },
+      .report =
+          [&](const std::vector<double>& row) {
+            directory.append(row);
+            progress.report(row);
+          },
       .progress = [&](std::uint64_t iteration) { progress.advance(iteration); },
-      .checkpoint = [&](std::uint64_t iteration, double seconds) { directory.save(iteration, seconds); },
+      .checkpoint = [&](std::uint64_t iteration,
+                        double seconds) { directory.save(iteration, seconds); },
   };
   const Outcome outcome = experiment.runner().run(hooks, requests);
   progress.finish(outcome.iteration);
-  const bool has_result = outcome.status != Status::diverged && outcome.status != Status::interrupted;
+  const bool has_result =
+      outcome.status != Status::diverged && outcome.status != Status::interrupted;
   if (has_result) directory.write_result(outcome, baselines);
   std::int64_t rank_bytes = experiment.network().traffic().rank_bytes;
   communicator.sum({&rank_bytes, 1}, "the counts at the end");
@@ -163,23 +176,20 @@ int execute(Experiment& experiment, RunDirectory& directory, Requests& requests,
     std::printf("\n%s after %llu iterations, %.3g s\n", status_text(outcome.status).c_str(),
                 static_cast<unsigned long long>(outcome.iteration), experiment.runner().elapsed());
     if (outcome.status == Status::interrupted) {
-      std::printf("continue with: echelon resume %s\n", folder.c_str());
+      std::printf("continue with: %s resume %s\n", program.c_str(), folder.c_str());
     } else if (has_result) {
-      std::printf("results: %s/result.h5\nlook inside: echelon inspect %s\n", folder.c_str(), folder.c_str());
+      std::printf("results: %s/result.h5\nlook inside: %s inspect %s\n", folder.c_str(),
+                  program.c_str(), folder.c_str());
     }
     std::fflush(stdout);
   }
-  communicator.barrier("all ranks to finish");  // mpirun ends everybody as soon as one leaves with a code
+  communicator.barrier(
+      "all ranks to finish");  // mpirun ends everybody as soon as one leaves with a code
   return exit_code(outcome.status);
 }
 
-void set_threads([[maybe_unused]] std::int64_t threads) {
-#ifdef _OPENMP
-  omp_set_num_threads(static_cast<int>(threads));
-#endif
-}
-
-std::unique_ptr<Experiment> compose(const std::string& ini, const Arguments& arguments, const std::string& output) {
+std::unique_ptr<Experiment> compose(const std::string& ini, const Arguments& arguments,
+                                    const std::string& output) {
   Communicator communicator(MPI_COMM_WORLD);
   Configuration configuration;
   communicator.together([&] {
@@ -188,14 +198,15 @@ std::unique_ptr<Experiment> compose(const std::string& ini, const Arguments& arg
     read_options(arguments, configuration);
     if (!output.empty()) configuration.set("run.output", output, "command line");
   });
-  auto experiment = std::make_unique<Experiment>(std::move(communicator), std::move(configuration), FileDataSource());
-  set_threads(experiment->options().threads);
+  auto experiment = std::make_unique<Experiment>(std::move(communicator), std::move(configuration),
+                                                 FileDataSource());
+  set_thread_count(static_cast<int>(experiment->options().threads));
   return experiment;
 }
 
 const std::string& only_word(const Arguments& arguments, const char* what) {
-  require(arguments.words.size() == 1, ErrorKind::usage, "`echelon ", arguments.command, "` takes one ", what, ", not ",
-          arguments.words.size(), "; see `echelon --help`");
+  require(arguments.words.size() == 1, ErrorKind::usage, "`echelon ", arguments.command,
+          "` takes one ", what, ", not ", arguments.words.size(), "; see `echelon --help`");
   return arguments.words.front();
 }
 
@@ -205,21 +216,22 @@ int run(const Arguments& arguments, Requests& requests) {
   Communicator(MPI_COMM_WORLD).together([&] { only_word(arguments, "configuration file"); });
   const std::string& ini = arguments.words.front();
   const auto experiment = compose(ini, arguments, "");
-  const fs::path folder = experiment->options().output.empty() ? fs::path("results") / fs::path(ini).stem()
-                                                               : fs::path(experiment->options().output);
+  const fs::path folder = experiment->options().output.empty()
+                              ? fs::path("results") / fs::path(ini).stem()
+                              : fs::path(experiment->options().output);
   const auto directory = RunDirectory::create(*experiment, folder);
   if (experiment->network().communicator().rank() == 0) {
     print_head(*experiment);
     warn_if_crowded(experiment->network().communicator());
   }
-  return execute(*experiment, *directory, requests, true);
+  return execute(*experiment, *directory, requests, arguments.program, true);
 }
 
 int resume(const Arguments& arguments, Requests& requests) {
   Communicator(MPI_COMM_WORLD).together([&] {
     only_word(arguments, "run directory");
-    require(fs::is_directory(arguments.words.front()), ErrorKind::missing_input, arguments.words.front(),
-            ": there is no such run directory");
+    require(fs::is_directory(arguments.words.front()), ErrorKind::missing_input,
+            arguments.words.front(), ": there is no such run directory");
   });
   const fs::path folder = arguments.words.front();
   const auto experiment = compose((folder / "config.ini").string(), arguments, folder.string());
@@ -229,9 +241,10 @@ int resume(const Arguments& arguments, Requests& requests) {
     for (const auto& remark : remarks) std::printf("note: %s\n", remark.c_str());
     print_head(*experiment);
     warn_if_crowded(experiment->network().communicator());
-    std::printf("resuming at iteration %llu\n", static_cast<unsigned long long>(experiment->runner().iteration()));
+    std::printf("resuming at iteration %llu\n",
+                static_cast<unsigned long long>(experiment->runner().iteration()));
   }
-  return execute(*experiment, *directory, requests, false);
+  return execute(*experiment, *directory, requests, arguments.program, false);
 }
 
 }  // namespace echelon::cli

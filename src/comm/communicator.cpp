@@ -53,9 +53,9 @@ void Communicator::wait_all(std::span<MPI_Request> requests,
   const auto begin = Clock::now();
   for (std::int64_t polls = 0;; ++polls) {
     int done = 0;
-    check_mpi(MPI_Testall(static_cast<int>(requests.size()), requests.data(), &done,
-                          MPI_STATUSES_IGNORE),
-              "MPI_Testall");
+    check_mpi(
+        MPI_Testall(static_cast<int>(requests.size()), requests.data(), &done, MPI_STATUSES_IGNORE),
+        "MPI_Testall");
     if (done != 0) return;
     if (polls < 200) continue;  // a neighbor on another core answers within microseconds
     std::this_thread::yield();  // with more ranks than cores the answer needs this core
@@ -67,10 +67,13 @@ void Communicator::wait_all(std::span<MPI_Request> requests,
       int finished = 0;
       check_mpi(MPI_Request_get_status(requests[i], &finished, MPI_STATUS_IGNORE),
                 "MPI_Request_get_status");
-      if (requests[i] != MPI_REQUEST_NULL && finished == 0 && pending.empty()) pending = describe(i);
+      if (requests[i] != MPI_REQUEST_NULL && finished == 0 && pending.empty())
+        pending = describe(i);
     }
     fail(ErrorKind::stalled, "rank ", rank_, " waited ", static_cast<std::int64_t>(waited),
-         " s for ", pending, "; the peer hangs, is lost, or runs another program (comm.stall_seconds sets the patience)");
+         " s for ", pending,
+         "; the peer hangs, is lost, or runs another program (comm.stall_seconds sets the "
+         "patience)");
   }
 }
 
@@ -90,7 +93,8 @@ std::string Communicator::broadcast(std::string bytes, int root) const {
   check_mpi(MPI_Ibcast(&length, 1, MPI_INT64_T, root, handle_, &request), "MPI_Ibcast");
   wait(request, "a broadcast");
   bytes.resize(static_cast<std::size_t>(length));
-  require(length <= INT32_MAX, ErrorKind::internal, "a broadcast of ", length, " bytes is too long");
+  require(length <= INT32_MAX, ErrorKind::internal, "a broadcast of ", length,
+          " bytes is too long");
   check_mpi(MPI_Ibcast(bytes.data(), static_cast<int>(length), MPI_CHAR, root, handle_, &request),
             "MPI_Ibcast");
   wait(request, "a broadcast");
@@ -139,14 +143,14 @@ void Communicator::together(const std::function<void()>& body) const {
   maximum({&first, 1}, "agreement of all ranks");
   if (first == -size_) return;
   const int culprit = static_cast<int>(-first);
-  const std::string report =
-      broadcast(text(static_cast<int>(kind), " ", message), culprit);
+  const std::string report = broadcast(text(static_cast<int>(kind), " ", message), culprit);
   const auto space = report.find(' ');
   throw Error(static_cast<ErrorKind>(std::stoi(report.substr(0, space))), report.substr(space + 1),
               true);
 }
 
-void Communicator::require_on_all(bool condition, ErrorKind kind, const std::string& message) const {
+void Communicator::require_on_all(bool condition, ErrorKind kind,
+                                  const std::string& message) const {
   together([&] { require(condition, kind, message); });
 }
 
@@ -170,7 +174,8 @@ OverlappedMaximum::Numbers OverlappedMaximum::exchange(const Numbers& own) {
 
 OverlappedMaximum::Numbers OverlappedMaximum::finish() {
   if (request_ != MPI_REQUEST_NULL) {
-    communicator_.wait_all({&request_, 1}, [](std::size_t) { return "the other ranks to reach this iteration"; });
+    communicator_.wait_all({&request_, 1},
+                           [](std::size_t) { return "the other ranks to reach this iteration"; });
   }
   return receive_;
 }

@@ -20,8 +20,10 @@ class ColumnsType {
   ColumnsType(Index dimension, const std::vector<int>& columns) {
     MPI_Datatype whole;
     MPI_Datatype column;
-    check_mpi(MPI_Type_contiguous(static_cast<int>(dimension), MPI_DOUBLE, &whole), "MPI_Type_contiguous");
-    const auto stride = static_cast<MPI_Aint>(padded_rows(dimension) * static_cast<Index>(sizeof(double)));
+    check_mpi(MPI_Type_contiguous(static_cast<int>(dimension), MPI_DOUBLE, &whole),
+              "MPI_Type_contiguous");
+    const auto stride =
+        static_cast<MPI_Aint>(padded_rows(dimension) * static_cast<Index>(sizeof(double)));
     check_mpi(MPI_Type_create_resized(whole, 0, stride, &column), "MPI_Type_create_resized");
     check_mpi(MPI_Type_create_indexed_block(static_cast<int>(columns.size()), 1, columns.data(),
                                             column, &type_),
@@ -32,7 +34,8 @@ class ColumnsType {
   }
   ColumnsType(const ColumnsType&) = delete;
   ColumnsType& operator=(const ColumnsType&) = delete;
-  ColumnsType(ColumnsType&& other) noexcept : type_(std::exchange(other.type_, MPI_DATATYPE_NULL)) {}
+  ColumnsType(ColumnsType&& other) noexcept
+      : type_(std::exchange(other.type_, MPI_DATATYPE_NULL)) {}
   ColumnsType& operator=(ColumnsType&&) = delete;
   ~ColumnsType() {
     int finalized = 0;
@@ -158,8 +161,8 @@ ExchangePlan::ExchangePlan(const MixingMatrix& matrix, const AgentSet& agents,
   for (const AgentId receiver : agents.local) {
     for (const auto& entry : matrix.row(receiver)) {
       const bool own = owner_of(entry.sender) == rank;
-      const int source = own ? position_of(agents.local, entry.sender)
-                             : -1 - position_of(foreign, entry.sender);
+      const int source =
+          own ? position_of(agents.local, entry.sender) : -1 - position_of(foreign, entry.sender);
       terms.push_back({source, entry.weight});
     }
     offsets.push_back(terms.size());

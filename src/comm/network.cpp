@@ -22,8 +22,9 @@ Network::Network(Communicator communicator, MixingMatrix matrix, std::vector<int
       owner_(std::move(owner)) {
   const int ranks = communicator_.size();
   if (owner_.empty()) owner_ = deal_agents(matrix_.agents(), ranks);
-  require(owner_.size() == static_cast<std::size_t>(matrix_.agents()), ErrorKind::usage, "the list of owners has ",
-          owner_.size(), " entries for ", matrix_.agents(), " agents; give one rank per agent");
+  require(owner_.size() == static_cast<std::size_t>(matrix_.agents()), ErrorKind::usage,
+          "the list of owners has ", owner_.size(), " entries for ", matrix_.agents(),
+          " agents; give one rank per agent");
   agents_.total = matrix_.agents();
   for (AgentId a = 0; a < agents_.total; ++a) {
     const int rank = owner_[static_cast<std::size_t>(a)];
@@ -56,7 +57,8 @@ void Network::count_round(Index dimension, std::int64_t rank_bytes) {
 void Network::mean(const AgentView& local, VectorXd& mean) {
   reduction_->sum(communicator_, local, mean);
   mean /= static_cast<double>(agents_.total);
-  // On machines of their own, all agents but one send a partial sum up the tree and hear the result: 2 (n - 1) d numbers.
+  // On machines of their own, all agents but one send a partial sum up the tree and hear the
+  // result: 2 (n - 1) d numbers.
   const bool root_here = !agents_.local.empty() && agents_.local.front() == 0;
   const std::int64_t senders = agents_.count() - (root_here ? 1 : 0);
   traffic_.messages += 2 * senders;

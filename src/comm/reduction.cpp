@@ -22,8 +22,10 @@ void add(const double* a, const double* b, Index rows, double* out) {
   for (Index r = 0; r < rows; ++r) out[r] = a[r] + b[r];
 }
 
-/// Sum of the columns of agents [low, high) of a block whose column 0 is agent `first`, rows [from, from + rows).
-void fold(const AgentView& local, Index first, AgentId low, AgentId high, Index from, Index rows, double* out) {
+/// Sum of the columns of agents [low, high) of a block whose column 0 is agent `first`, rows [from,
+/// from + rows).
+void fold(const AgentView& local, Index first, AgentId low, AgentId high, Index from, Index rows,
+          double* out) {
   const auto column = [&](AgentId agent) {
     return local.data() + (agent - first) * local.outerStride() + from;
   };
@@ -41,12 +43,18 @@ void fold(const AgentView& local, Index first, AgentId low, AgentId high, Index 
 }
 
 /// Rows [begin, end) that rank `r` of `ranks` folds.
-Index slice_begin(Index rows, int r, int ranks) { return rows * r / ranks; }
+Index slice_begin(Index rows, int r, int ranks) {
+  return rows * r / ranks;
+}
 
 }  // namespace
 
-TreeReduction::TreeReduction(const AgentSet& agents, const std::vector<int>& owner, int rank, int ranks)
-    : agents_(agents), rank_(rank), ranks_(ranks), blocks_of_rank_(static_cast<std::size_t>(ranks), 0) {
+TreeReduction::TreeReduction(const AgentSet& agents, const std::vector<int>& owner, int rank,
+                             int ranks)
+    : agents_(agents),
+      rank_(rank),
+      ranks_(ranks),
+      blocks_of_rank_(static_cast<std::size_t>(ranks), 0) {
   root_ = build(0, agents.total, owner);
 }
 
@@ -58,7 +66,8 @@ int TreeReduction::build(AgentId low, AgentId high, const std::vector<int>& owne
                                      [&](int rank) { return rank == first_owner; });
   if (one_owner) {
     nodes_[static_cast<std::size_t>(node)].block = static_cast<int>(blocks_.size());
-    blocks_.push_back({low, high, first_owner, blocks_of_rank_[static_cast<std::size_t>(first_owner)]++});
+    blocks_.push_back(
+        {low, high, first_owner, blocks_of_rank_[static_cast<std::size_t>(first_owner)]++});
     return node;
   }
   const AgentId middle = split_point(low, high);
@@ -80,7 +89,8 @@ void TreeReduction::fold_own_blocks(const AgentView& local, Eigen::MatrixXd& par
     double* const out = partials.col(block.position).data();
     parallel_for(strips, [&](int strip) {
       const Index from = strip * strip_rows;
-      fold(local, first, block.low, block.high, from, std::min(strip_rows, rows - from), out + from);
+      fold(local, first, block.low, block.high, from, std::min(strip_rows, rows - from),
+           out + from);
     });
   }
 }
@@ -98,8 +108,8 @@ void TreeReduction::fold_top(int node, const std::vector<const double*>& partial
   add(out, right.data(), rows, out);
 }
 
-// Every rank sends slice t of its partial sums to rank t, folds its own slice of all partial sums, and the folded slices are
-// gathered. Additions are coefficient-wise, so slicing changes no bit.
+// Every rank sends slice t of its partial sums to rank t, folds its own slice of all partial sums,
+// and the folded slices are gathered. Additions are coefficient-wise, so slicing changes no bit.
 void TreeReduction::sum(const Communicator& communicator, const AgentView& local, VectorXd& sum) {
   const Index rows = local.rows();
   sum.resize(rows);
@@ -111,7 +121,8 @@ void TreeReduction::sum(const Communicator& communicator, const AgentView& local
     sum = own.col(0);  // one rank owns the whole tree
     return;
   }
-  std::vector<int> send_counts, send_offsets, receive_counts, receive_offsets, slice_counts, slice_offsets;
+  std::vector<int> send_counts, send_offsets, receive_counts, receive_offsets, slice_counts,
+      slice_offsets;
   const Index my_rows = slice_begin(rows, rank_ + 1, ranks_) - slice_begin(rows, rank_, ranks_);
   std::vector<double> outgoing(static_cast<std::size_t>(own.size()));
   int sent = 0;
@@ -137,7 +148,8 @@ void TreeReduction::sum(const Communicator& communicator, const AgentView& local
                            incoming.data(), receive_counts.data(), receive_offsets.data(),
                            MPI_DOUBLE, communicator.handle(), &request),
             "MPI_Ialltoallv");
-  communicator.wait_all({&request, 1}, [](std::size_t) { return "the partial sums of an all-reduce"; });
+  communicator.wait_all({&request, 1},
+                        [](std::size_t) { return "the partial sums of an all-reduce"; });
   std::vector<const double*> partials;
   for (const Block& block : blocks_) {
     partials.push_back(incoming.data() + receive_offsets[static_cast<std::size_t>(block.owner)] +

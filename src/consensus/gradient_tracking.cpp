@@ -6,7 +6,8 @@ namespace {
 
 enum class Form { atc, semi, nonatc };
 
-/// The tracker T follows the network mean of the directions: mean(T) = mean(G) at every step. First step T = G; later
+/// The tracker T follows the network mean of the directions: mean(T) = mean(G) at every step. First
+/// step T = G; later
 ///   atc      T <- W (T + G - G_last)     S <- W (S - a T)
 ///   semi     T <- W T + G - G_last       S <- W (S - a T)
 ///   nonatc   T <- W T + G - G_last       S <- W S - a T
@@ -60,7 +61,9 @@ class GradientTracking final : public ConsensusStrategy {
 
 StrategyEntry entry(Form form, std::string name, std::string recursion, std::string reference) {
   return {.name = std::move(name),
-          .summary = "gradient tracking: a second vector follows the mean direction, so constant steps are exact",
+          .summary =
+              "gradient tracking: a second vector follows the mean direction, so constant steps "
+              "are exact",
           .recursion = std::move(recursion),
           .reference = std::move(reference),
           .need = NetworkNeed::doubly_stochastic,
@@ -76,17 +79,20 @@ StrategyEntry entry(Form form, std::string name, std::string recursion, std::str
 
 StrategyEntry gt_atc_entry() {
   return entry(Form::atc, "gt-atc", "T <- W (T + G - G_last);  S <- W (S - a T)",
-               "J. Xu, S. Zhu, Y. C. Soh, L. Xie, CDC 2015; P. Di Lorenzo, G. Scutari, IEEE TSIPN 2(2), 2016, arXiv:1602.00591");
+               "J. Xu, S. Zhu, Y. C. Soh, L. Xie, CDC 2015; P. Di Lorenzo, G. Scutari, IEEE TSIPN "
+               "2(2), 2016, arXiv:1602.00591");
 }
 
 StrategyEntry gt_semi_entry() {
   return entry(Form::semi, "gt-semi", "T <- W T + G - G_last;  S <- W (S - a T)",
-               "K. Yuan, S. A. Alghunaim, B. Ying, A. H. Sayed (unified view of the tracking forms), 2020, arXiv:2002.12645");
+               "K. Yuan, S. A. Alghunaim, B. Ying, A. H. Sayed (unified view of the tracking "
+               "forms), 2020, arXiv:2002.12645");
 }
 
 StrategyEntry gt_nonatc_entry() {
   return entry(Form::nonatc, "gt-nonatc", "T <- W T + G - G_last;  S <- W S - a T",
-               "A. Nedic, A. Olshevsky, W. Shi, SIAM J. Optimization 27(4), 2017, arXiv:1607.03218; G. Qu, N. Li, IEEE TCNS 5(3), 2018, arXiv:1605.07112");
+               "A. Nedic, A. Olshevsky, W. Shi, SIAM J. Optimization 27(4), 2017, "
+               "arXiv:1607.03218; G. Qu, N. Li, IEEE TCNS 5(3), 2018, arXiv:1605.07112");
 }
 
 }  // namespace echelon::detail

@@ -12,7 +12,8 @@ namespace {
 constexpr std::align_val_t alignment{64};
 
 double* allocate(Index rows, Index columns) {
-  const std::size_t count = static_cast<std::size_t>(padded_rows(rows) * std::max<Index>(columns, 1));
+  const std::size_t count =
+      static_cast<std::size_t>(padded_rows(rows) * std::max<Index>(columns, 1));
   auto* data = static_cast<double*>(::operator new(count * sizeof(double), alignment));
   std::memset(data, 0, count * sizeof(double));
   return data;
@@ -34,7 +35,9 @@ AgentMatrix& AgentMatrix::operator=(AgentMatrix&& other) noexcept {
   return *this;
 }
 
-AgentMatrix::~AgentMatrix() { ::operator delete(data(), alignment); }
+AgentMatrix::~AgentMatrix() {
+  ::operator delete(data(), alignment);
+}
 
 void AgentMatrix::rebind(double* data, Index rows, Index columns) noexcept {
   new (static_cast<AgentView*>(this))

@@ -61,8 +61,8 @@ class Configuration::Reader final : public OptionVisitor {
       std::string all;
       for (const auto& word : words) all += (all.empty() ? "" : ", ") + word;
       require(std::find(words.begin(), words.end(), given->value) != words.end(), usage,
-              where(name, *given), "`", given->value, "` is not one of ", all,
-              "; the nearest is `", nearest_name(given->value, words), "`");
+              where(name, *given), "`", given->value, "` is not one of ", all, "; the nearest is `",
+              nearest_name(given->value, words), "`");
       value = given->value;
     }
     record([&](detail::OptionCollector& collector) { collector.choice(name, value, words, help); });
@@ -102,7 +102,8 @@ class Configuration::Reader final : public OptionVisitor {
     OptionDescription& added = declared_[before];
     added.name = section_ + "." + added.name;
     const auto same = [&](const OptionDescription& other) { return other.name == added.name; };
-    const auto earlier = std::find_if(declared_.begin(), declared_.begin() + static_cast<std::ptrdiff_t>(before), same);
+    const auto earlier = std::find_if(
+        declared_.begin(), declared_.begin() + static_cast<std::ptrdiff_t>(before), same);
     if (earlier != declared_.begin() + static_cast<std::ptrdiff_t>(before)) {
       *earlier = added;
       declared_.pop_back();
@@ -133,8 +134,8 @@ void Configuration::require_all_read() const {
   for (const auto& option : declared_) known.push_back(option.name);
   for (const auto& [key, given] : given_) {
     if (std::find(known.begin(), known.end(), key) != known.end()) continue;
-    fail(usage, given.origin, ": there is no option `", key, "` in this composition; the nearest is `",
-         nearest_name(key, known), "`");
+    fail(usage, given.origin, ": there is no option `", key,
+         "` in this composition; the nearest is `", nearest_name(key, known), "`");
   }
 }
 

@@ -28,7 +28,9 @@ std::uint64_t Draws::bits() {
   return block_[static_cast<std::size_t>(used_++)];
 }
 
-double Draws::uniform() { return (static_cast<double>(bits() >> 11) + 0.5) * 0x1.0p-53; }
+double Draws::uniform() {
+  return (static_cast<double>(bits() >> 11) + 0.5) * 0x1.0p-53;
+}
 
 std::uint64_t Draws::below(std::uint64_t bound) {
   ECHELON_ASSERT(bound >= 1);
@@ -50,8 +52,8 @@ double Draws::normal() {
   return radius * std::cos(angle);
 }
 
-// Marsaglia and Tsang, ACM Trans. Math. Software 26(3), 2000, for shape >= 1; below 1 by Gamma(a) = Gamma(a+1) U^(1/a),
-// in logarithms so that a tiny shape does not underflow.
+// Marsaglia and Tsang, ACM Trans. Math. Software 26(3), 2000, for shape >= 1; below 1 by Gamma(a) =
+// Gamma(a+1) U^(1/a), in logarithms so that a tiny shape does not underflow.
 double Draws::log_gamma(double shape) {
   if (shape < 1) {
     const double boost = std::log(uniform()) / shape;
@@ -64,11 +66,14 @@ double Draws::log_gamma(double shape) {
     const double root = 1 + c * z;
     if (root <= 0) continue;
     const double v = root * root * root;
-    if (std::log(uniform()) < 0.5 * z * z + d - d * v + d * std::log(v)) return std::log(d) + std::log(v);
+    if (std::log(uniform()) < 0.5 * z * z + d - d * v + d * std::log(v))
+      return std::log(d) + std::log(v);
   }
 }
 
-double Draws::gamma(double shape) { return std::exp(log_gamma(shape)); }
+double Draws::gamma(double shape) {
+  return std::exp(log_gamma(shape));
+}
 
 std::vector<std::int64_t> Draws::permutation(std::int64_t count) {
   std::vector<std::int64_t> order(static_cast<std::size_t>(count));

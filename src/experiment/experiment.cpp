@@ -22,7 +22,8 @@ struct CommOptions {
 
   void visit(OptionVisitor& visitor) {
     visitor.operational(true);
-    visitor("stall_seconds", stall_seconds, at_least(0), "give up on a silent peer after this long (exit code 76); 0 = wait for ever");
+    visitor("stall_seconds", stall_seconds, at_least(0),
+            "give up on a silent peer after this long (exit code 76); 0 = wait for ever");
     visitor.operational(false);
   }
 };
@@ -58,14 +59,16 @@ const std::vector<std::string>& configuration_sections() {
   return sections;
 }
 
-Experiment::Experiment(Communicator communicator, Configuration configuration, const DataSource& data)
+Experiment::Experiment(Communicator communicator, Configuration configuration,
+                       const DataSource& data)
     : configuration_(std::move(configuration)) {
   CommOptions comm;
   std::unique_ptr<MixingMatrix> matrix;
   communicator.together([&] {
     read_general();
     configuration_.read("comm", comm);
-    matrix = std::make_unique<MixingMatrix>(read_or_make(topology_, configuration_.has("network.agents")));
+    matrix = std::make_unique<MixingMatrix>(
+        read_or_make(topology_, configuration_.has("network.agents")));
     topology_.agents = matrix->agents();
   });
   communicator.set_stall_seconds(comm.stall_seconds);
@@ -96,7 +99,8 @@ void Experiment::compose(const DataSource& data) {
   method_ = method_entry_->make({*problem_, *network_, consensus_, estimator_}, configuration_);
   configuration_.require_all_read();
   evaluator_ = std::make_unique<Evaluator>(*problem_, *network_, metrics_options_, personal);
-  runner_ = std::make_unique<Runner>(*method_, *problem_, *network_, *evaluator_, run_options_, metrics_options_);
+  runner_ = std::make_unique<Runner>(*method_, *problem_, *network_, *evaluator_, run_options_,
+                                     metrics_options_);
 }
 
 std::int64_t Experiment::state_bytes() {

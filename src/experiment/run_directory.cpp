@@ -25,26 +25,31 @@ std::vector<std::string> names_of(const std::vector<Column>& columns) {
 RunDirectory::RunDirectory(Experiment& experiment, fs::path folder)
     : experiment_(experiment),
       folder_(std::move(folder)),
-      store_(experiment.network().communicator(), experiment.network().agents(), folder_ / "checkpoints",
-             static_cast<int>(experiment.options().keep_checkpoints), {experiment.identity(), build_description()}) {}
+      store_(experiment.network().communicator(), experiment.network().agents(),
+             folder_ / "checkpoints", static_cast<int>(experiment.options().keep_checkpoints),
+             {experiment.identity(), build_description()}) {}
 
 std::unique_ptr<RunDirectory> RunDirectory::create(Experiment& experiment, const fs::path& folder) {
   const Communicator& communicator = experiment.network().communicator();
   communicator.together([&] {
     if (communicator.rank() != 0) return;
     for (const char* name : {"config.ini", "metrics.csv", "result.h5", "checkpoints"}) {
-      require(!fs::exists(folder / name), ErrorKind::cannot_create, folder.string(), ": holds a run already (", name,
-              " is there); name another folder with --run.output, or continue it with `echelon resume ", folder.string(), "`");
+      require(
+          !fs::exists(folder / name), ErrorKind::cannot_create, folder.string(),
+          ": holds a run already (", name,
+          " is there); name another folder with --run.output, or continue it with `echelon resume ",
+          folder.string(), "`");
     }
     std::error_code problem;
     fs::create_directories(folder / "checkpoints", problem);
-    require(!problem, ErrorKind::cannot_create, folder.string(), ": cannot be made (", problem.message(),
-            "); name a folder that can be written with --run.output");
+    require(!problem, ErrorKind::cannot_create, folder.string(), ": cannot be made (",
+            problem.message(), "); name a folder that can be written with --run.output");
     std::ofstream file(folder / "config.ini");
     file << "# Resolved configuration; `echelon run` with this file computes the same results.\n"
          << experiment.configuration().resolved();
     file.close();
-    require(file.good(), ErrorKind::cannot_create, (folder / "config.ini").string(), ": cannot be written");
+    require(file.good(), ErrorKind::cannot_create, (folder / "config.ini").string(),
+            ": cannot be written");
   });
   std::unique_ptr<RunDirectory> directory(new RunDirectory(experiment, folder));
   directory->start_metrics();
@@ -55,9 +60,13 @@ std::unique_ptr<RunDirectory> RunDirectory::open(Experiment& experiment, const f
                                                  std::vector<std::string>& remarks) {
   std::unique_ptr<RunDirectory> directory(new RunDirectory(experiment, folder));
   Runner& runner = experiment.runner();
-  const auto loaded = directory->store_.load_newest([&](StateVisitor& visitor) { runner.visit_state(visitor); });
-  require(loaded.has_value(), ErrorKind::missing_input, (folder / "checkpoints").string(),
-          ": no checkpoint is there; start again with `echelon run ", (folder / "config.ini").string(), "`");
+  const auto loaded =
+      directory->store_.load_newest([&](StateVisitor& visitor) { runner.visit_state(visitor); });
+  experiment.network().communicator().require_on_all(
+      loaded.has_value(), ErrorKind::missing_input,
+      text((folder / "checkpoints").string(),
+           ": no checkpoint is there; start again with `echelon run ",
+           (folder / "config.ini").string(), " --run.output NEW_FOLDER`"));
   remarks = loaded->remarks;
   runner.set_elapsed(loaded->seconds);
   directory->start_metrics();
@@ -69,7 +78,8 @@ void RunDirectory::start_metrics() {
   communicator.together([&] {
     if (communicator.rank() != 0) return;
     const Runner& runner = experiment_.runner();
-    metrics_ = std::make_unique<MetricsCsv>(folder_ / "metrics.csv", names_of(runner.columns()), runner.table());
+    metrics_ = std::make_unique<MetricsCsv>(folder_ / "metrics.csv", names_of(runner.columns()),
+                                            runner.table());
   });
 }
 
@@ -80,10 +90,12 @@ void RunDirectory::append(const std::vector<double>& row) {
 }
 
 void RunDirectory::save(std::uint64_t iteration, double seconds) {
-  store_.save(iteration, seconds, [&](StateVisitor& visitor) { experiment_.runner().visit_state(visitor); });
+  store_.save(iteration, seconds,
+              [&](StateVisitor& visitor) { experiment_.runner().visit_state(visitor); });
 }
 
-void RunDirectory::write_result(const Outcome& outcome, const std::vector<Evaluator::BaselineFigures>& baselines) {
+void RunDirectory::write_result(const Outcome& outcome,
+                                const std::vector<Evaluator::BaselineFigures>& baselines) {
   Network& network = experiment_.network();
   Method& method = experiment_.method();
   const AgentView& x = method.x();
@@ -94,21 +106,26 @@ void RunDirectory::write_result(const Outcome& outcome, const std::vector<Evalua
   content.method = experiment_.method_entry().name;
   content.iterations = static_cast<std::int64_t>(outcome.iteration);
   content.status = status_text(outcome.status);
-  content.iterates = {{"x", &x, "upper variable, one row per agent"}, {"y", &y, "lower variable, one row per agent"}};
-  content.means = {{"x", network.mean_for_report(x), "network mean of x"}, {"y", network.mean_for_report(y), "network mean of y"}};
+  content.iterates = {{"x", &x, "upper variable, one row per agent"},
+                      {"y", &y, "lower variable, one row per agent"}};
+  content.means = {{"x", network.mean_for_report(x), "network mean of x"},
+                   {"y", network.mean_for_report(y), "network mean of y"}};
   const auto& columns = experiment_.runner().columns();
   const Eigen::MatrixXd& table = experiment_.runner().table();
   content.metrics.resize(table.rows(), table.cols() - 1);
   for (std::size_t c = 0; c < columns.size(); ++c) {
-    if (c == seconds_column) continue;  // wall time is in metrics.csv; results are the same bits on any machine load
-    content.metrics.col(static_cast<Index>(content.column_names.size())) = table.col(static_cast<Index>(c));
+    if (c == seconds_column)
+      continue;  // wall time is in metrics.csv; results are the same bits on any machine load
+    content.metrics.col(static_cast<Index>(content.column_names.size())) =
+        table.col(static_cast<Index>(c));
     content.column_names.push_back(columns[c].name);
     content.column_units.push_back(columns[c].unit);
     content.column_descriptions.push_back(columns[c].description);
   }
   const MixingMatrix& matrix = network.matrix();
   for (AgentId receiver = 0; receiver < matrix.agents(); ++receiver) {
-    for (const auto& entry : matrix.row(receiver)) content.edges.emplace_back(receiver, entry.sender, entry.weight);
+    for (const auto& entry : matrix.row(receiver))
+      content.edges.emplace_back(receiver, entry.sender, entry.weight);
   }
   content.baseline_columns = experiment_.problem().metric_names();
   for (const auto& baseline : baselines) {
@@ -129,8 +146,8 @@ std::string build_description() {
 #if defined(__FMA__)
   target += "+fma";
 #endif
-  return text(target, ", Eigen ", EIGEN_WORLD_VERSION, ".", EIGEN_MAJOR_VERSION, ".", EIGEN_MINOR_VERSION, ", compiler ",
-              __VERSION__);
+  return text(target, ", Eigen ", EIGEN_WORLD_VERSION, ".", EIGEN_MAJOR_VERSION, ".",
+              EIGEN_MINOR_VERSION, ", compiler ", __VERSION__);
 }
 
 }  // namespace echelon

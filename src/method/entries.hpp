@@ -10,7 +10,8 @@ MethodEntry f2ba_entry();
 MethodEntry soba_entry();
 MethodEntry hjfbio_entry();
 
-/// Options, description and construction of a method type whose constructor takes (context, options).
+/// Options, description and construction of a method type whose constructor takes (context,
+/// options).
 template <class MethodType, class Options>
 void bind(MethodEntry& entry, const Options& defaults) {
   entry.options = [defaults] { return describe_options(defaults); };

@@ -23,17 +23,24 @@ struct F2saOptions {
     visitor("alpha", alpha, at_least(0), "step of x");
     visitor("beta", beta, at_least(0), "step of y on grad_y f / lambda + grad_y g; about 1 / L_g");
     visitor("gamma", gamma, at_least(0), "step of z on grad_y g; about 1 / L_g");
-    visitor("lambda", lambda, above(0), "penalty weight at k = 0; the bias of x is about 1 / lambda");
-    visitor("lambda_increment", lambda_increment, at_least(0), "added to lambda at each iteration; 0 = fixed penalty");
-    visitor("lambda_exponent", lambda_exponent, at_least(0), "e in lambda (1 + k / lambda_offset)^e; 0 = fixed penalty");
+    visitor("lambda", lambda, above(0),
+            "penalty weight at k = 0; the bias of x is about 1 / lambda");
+    visitor("lambda_increment", lambda_increment, at_least(0),
+            "added to lambda at each iteration; 0 = fixed penalty");
+    visitor("lambda_exponent", lambda_exponent, at_least(0),
+            "e in lambda (1 + k / lambda_offset)^e; 0 = fixed penalty");
     visitor("lambda_offset", lambda_offset, above(0), "iterations before the exponent acts");
-    visitor("richardson", richardson, "also run with 2 lambda and report 2 x(2 lambda) - x(lambda): bias 1 / lambda^2 at twice the cost");
+    visitor("richardson", richardson,
+            "also run with 2 lambda and report 2 x(2 lambda) - x(lambda): bias 1 / lambda^2 at "
+            "twice the cost");
     schedule.visit(visitor);
   }
 
   double penalty(std::uint64_t k) const {
     const double iteration = static_cast<double>(k);
-    const double grown = lambda_exponent == 0 ? lambda : lambda * std::pow(1 + iteration / lambda_offset, lambda_exponent);
+    const double grown = lambda_exponent == 0
+                             ? lambda
+                             : lambda * std::pow(1 + iteration / lambda_offset, lambda_exponent);
     return grown + lambda_increment * iteration;
   }
 };
@@ -57,7 +64,12 @@ class PenaltyPath {
         m_(context.network.agents().count()),
         inner_(context.make_estimator({q_, q_, q_})),
         outer_(context.make_estimator({p_, p_, p_})),
-        fy_(q_, m_), gy_y_(q_, m_), gy_z_(q_, m_), fx_(p_, m_), gx_y_(p_, m_), gx_z_(p_, m_) {}
+        fy_(q_, m_),
+        gy_y_(q_, m_),
+        gy_z_(q_, m_),
+        fx_(p_, m_),
+        gx_y_(p_, m_),
+        gx_z_(p_, m_) {}
 
   void iterate(std::uint64_t k) {
     const double lambda = lambda_factor_ * options_.penalty(k);
@@ -67,11 +79,13 @@ class PenaltyPath {
     const auto steps = static_cast<std::uint32_t>(options_.inner_steps);
     const Oracle lower_gradients = [&](const Sample& sample, OraclePoint at, OracleOutputs out) {
       problem_.grad_f(sample, {{*at[0], *at[1], nullptr, out[0]}});
-      problem_.grad_g(sample, {{*at[0], *at[1], nullptr, out[1]}, {*at[0], *at[2], nullptr, out[2]}});
+      problem_.grad_g(sample,
+                      {{*at[0], *at[1], nullptr, out[1]}, {*at[0], *at[2], nullptr, out[2]}});
     };
     const Oracle upper_gradients = [&](const Sample& sample, OraclePoint at, OracleOutputs out) {
       problem_.grad_f(sample, {{*at[0], *at[1], out[0], nullptr}});
-      problem_.grad_g(sample, {{*at[0], *at[1], out[1], nullptr}, {*at[0], *at[2], out[2], nullptr}});
+      problem_.grad_g(sample,
+                      {{*at[0], *at[1], out[1], nullptr}, {*at[0], *at[2], out[2], nullptr}});
     };
     for (std::uint32_t t = 0; t < steps; ++t) {
       inner_->estimate({.iteration = k, .step = t}, {&x_.value(), &y_.value(), &z_.value()},
@@ -148,14 +162,15 @@ constexpr const char* formula =
 }  // namespace
 
 MethodEntry f2sa_entry() {
-  MethodEntry entry{.name = "f2sa",
-                    .summary = "fully first-order, penalty growing with the iterations",
-                    .formula = formula,
-                    .reference = "J. Kwon, D. Kwon, S. Wright, R. Nowak, ICML 2023, arXiv:2301.10945",
-                    .assumes = "lower level strongly convex; x is biased by about 1 / lambda",
-                    .uses_products = false,
-                    .options = {},
-                    .make = {}};
+  MethodEntry entry{
+      .name = "f2sa",
+      .summary = "fully first-order, penalty growing with the iterations",
+      .formula = formula,
+      .reference = "J. Kwon, D. Kwon, S. Wright, R. Nowak, ICML 2023, arXiv:2301.10945",
+      .assumes = "lower level strongly convex; x is biased by about 1 / lambda",
+      .uses_products = false,
+      .options = {},
+      .make = {}};
   bind<F2sa>(entry, F2saOptions{});
   return entry;
 }

@@ -36,9 +36,11 @@ struct SobaOptions {
   }
 };
 
-/// Single loop, Jacobi; v follows the solution of H v = grad_y f with H = d2g/dy2, J = d2g/dydx, all at the old (x, y, v):
+/// Single loop, Jacobi; v follows the solution of H v = grad_y f with H = d2g/dy2, J = d2g/dydx,
+/// all at the old (x, y, v):
 ///
-///     y <- y - beta grad_y g        v <- v - gamma (H v - grad_y f)        x <- x - alpha (grad_x f - J^T v)
+///     y <- y - beta grad_y g        v <- v - gamma (H v - grad_y f)        x <- x - alpha (grad_x
+///     f - J^T v)
 class Soba final : public Method {
  public:
   Soba(const MethodContext& context, const SobaOptions& options)
@@ -51,7 +53,11 @@ class Soba final : public Method {
         q_(context.problem.lower_dimension()),
         m_(context.network.agents().count()),
         estimator_(context.make_estimator({p_, q_, q_, q_, p_})),
-        fx_(p_, m_), fy_(q_, m_), gy_(q_, m_), hv_(q_, m_), jv_(p_, m_) {
+        fx_(p_, m_),
+        fy_(q_, m_),
+        gy_(q_, m_),
+        hv_(q_, m_),
+        jv_(p_, m_) {
     require(options.products == "difference" || problem_.has_exact_products(), ErrorKind::usage,
             "method.products = exact: this problem offers no exact products; use `difference`");
   }
@@ -100,14 +106,19 @@ class Soba final : public Method {
 }  // namespace
 
 MethodEntry soba_entry() {
-  MethodEntry entry{.name = "soba",
-                    .summary = "single loop, Hessian-free: follows the solution of the linear system by gradient differences",
-                    .formula = "y <- y - beta gy;  v <- v - gamma (H v - fy);  x <- x - alpha (fx - J^T v)",
-                    .reference = "M. Dagreou, P. Ablin, S. Vaiter, T. Moreau, NeurIPS 2022, arXiv:2201.13409 (finite differences: as in arXiv:2312.03807)",
-                    .assumes = "lower level strongly convex; no penalty bias",
-                    .uses_products = true,
-                    .options = {},
-                    .make = {}};
+  MethodEntry entry{
+      .name = "soba",
+      .summary =
+          "single loop, Hessian-free: follows the solution of the linear system by gradient "
+          "differences",
+      .formula = "y <- y - beta gy;  v <- v - gamma (H v - fy);  x <- x - alpha (fx - J^T v)",
+      .reference =
+          "M. Dagreou, P. Ablin, S. Vaiter, T. Moreau, NeurIPS 2022, arXiv:2201.13409 (finite "
+          "differences: as in arXiv:2312.03807)",
+      .assumes = "lower level strongly convex; no penalty bias",
+      .uses_products = true,
+      .options = {},
+      .make = {}};
   bind<Soba>(entry, SobaOptions{});
   return entry;
 }

@@ -296,9 +296,11 @@ std::vector<double> HyperCleaning::finish_metrics(const VectorXd& sums) const {
   const double none = std::numeric_limits<double>::quiet_NaN();
   const double wrong = sums(false_positive) + sums(false_negative);
   const double found = 2 * sums(true_positive);
+  const double guessed =
+      sums(true_positive) + sums(false_positive);  // as clean; none, and there is no F1
   return {sums(tested) > 0 ? sums(correct) / sums(tested) : none,
           sums(tested) > 0 ? sums(loss) / sums(tested) : none,
-          found > 0 ? found / (found + wrong) : 0};
+          guessed > 0 ? found / (found + wrong) : none};
 }
 
 std::vector<BaselineInfo> HyperCleaning::baselines() const {

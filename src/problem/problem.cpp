@@ -29,9 +29,12 @@ AgentProduct agent_product(const ProductPoint& point, int local) {
 
 double difference_width(const DifferenceStep& rule, const ConstVector& y, double norm_v) {
   switch (rule.rule) {
-    case DifferenceStep::Rule::capped: return rule.step / std::max(1.0, norm_v);
-    case DifferenceStep::Rule::absolute: return rule.step;
-    case DifferenceStep::Rule::relative: break;
+    case DifferenceStep::Rule::capped:
+      return rule.step / std::max(1.0, norm_v);
+    case DifferenceStep::Rule::absolute:
+      return rule.step;
+    case DifferenceStep::Rule::relative:
+      break;
   }
   const double scale = y.size() == 0 ? 1.0 : 1.0 + y.lpNorm<Eigen::Infinity>();
   return rule.step * scale / std::max(norm_v, std::numeric_limits<double>::min());
@@ -63,7 +66,8 @@ void BilevelProblem::gradients(Level level, const Sample& sample,
   counts_.gradients += agents_.count() * static_cast<std::int64_t>(points.size());
 }
 
-// Hv ~ (grad_y g(x, y + d v) - grad_y g(x, y - d v)) / 2d, and the x-gradients give (d2g/dxdy) v. v = 0 costs nothing.
+// Hv ~ (grad_y g(x, y + d v) - grad_y g(x, y - d v)) / 2d, and the x-gradients give (d2g/dxdy) v. v
+// = 0 costs nothing.
 std::int64_t BilevelProblem::difference_product(int local, const Sample& sample, AgentProduct at,
                                                 const DifferenceStep& step) const {
   const double norm_v = at.v.norm();
@@ -94,15 +98,15 @@ void BilevelProblem::difference_product(const Sample& sample, const ProductPoint
                                         const DifferenceStep& step) {
   std::vector<std::int64_t> calls(static_cast<std::size_t>(agents_.count()), 0);
   parallel_for(agents_.count(), [&](int local) {
-    calls[static_cast<std::size_t>(local)] = difference_product(local, sample, agent_product(point, local), step);
+    calls[static_cast<std::size_t>(local)] =
+        difference_product(local, sample, agent_product(point, local), step);
   });
   for (const auto count : calls) counts_.gradients += count;
 }
 
 void BilevelProblem::exact_product(const Sample& sample, const ProductPoint& point) {
-  parallel_for(agents_.count(), [&](int local) {
-    product(local, sample, agent_product(point, local));
-  });
+  parallel_for(agents_.count(),
+               [&](int local) { product(local, sample, agent_product(point, local)); });
   counts_.products += agents_.count();
 }
 
@@ -111,12 +115,16 @@ void BilevelProblem::product(int, const Sample&, const AgentProduct&) const {
        "this problem offers no exact second-order products; choose method.products = difference");
 }
 
-std::optional<KnownSolution> BilevelProblem::known_solution(bool) const { return std::nullopt; }
+std::optional<KnownSolution> BilevelProblem::known_solution(bool) const {
+  return std::nullopt;
+}
 
 void BilevelProblem::add_metric_sums(int, const ConstVector&, const ConstVector&,
                                      Eigen::Ref<VectorXd>) const {}
 
-std::vector<double> BilevelProblem::finish_metrics(const VectorXd&) const { return {}; }
+std::vector<double> BilevelProblem::finish_metrics(const VectorXd&) const {
+  return {};
+}
 
 void BilevelProblem::baseline_gradient(std::size_t, int, const ConstVector&, Vector) const {
   fail(ErrorKind::internal, "this problem declares no baselines");

@@ -13,7 +13,14 @@ namespace echelon {
 namespace {
 
 // Iteration numbers of the draws that make up an instance.
-enum Part : std::uint64_t { spectrum_basis, coupling, own_curvature, own_coupling, offsets, common_offsets };
+enum Part : std::uint64_t {
+  spectrum_basis,
+  coupling,
+  own_curvature,
+  own_coupling,
+  offsets,
+  common_offsets
+};
 
 Eigen::MatrixXd normal_matrix(Draws draws, Index rows, Index columns) {
   Eigen::MatrixXd matrix(rows, columns);
@@ -25,7 +32,8 @@ Eigen::MatrixXd normal_matrix(Draws draws, Index rows, Index columns) {
 
 /// Gaussian, scaled so that the largest singular value is about 1.
 Eigen::MatrixXd unit_gaussian(const Draws& draws, Index rows, Index columns) {
-  const double scale = std::sqrt(static_cast<double>(rows)) + std::sqrt(static_cast<double>(columns));
+  const double scale =
+      std::sqrt(static_cast<double>(rows)) + std::sqrt(static_cast<double>(columns));
   return normal_matrix(draws, rows, columns) / scale;
 }
 
@@ -36,7 +44,8 @@ VectorXd normal_vector(Draws& draws, Index size) {
 }
 
 std::uint64_t stream_of(const Sample& sample, Level level) {
-  return (static_cast<std::uint64_t>(2 * sample.stream + (level == Level::upper ? 0 : 1)) << 32) | sample.step;
+  return (static_cast<std::uint64_t>(2 * sample.stream + (level == Level::upper ? 0 : 1)) << 32) |
+         sample.step;
 }
 
 }  // namespace
@@ -44,16 +53,23 @@ std::uint64_t stream_of(const Sample& sample, Level level) {
 void QuadraticOptions::visit(OptionVisitor& visitor) {
   visitor("upper_dimension", upper_dimension, between(1, 1e6), "p, length of x");
   visitor("lower_dimension", lower_dimension, between(1, 1e4), "q, length of y");
-  visitor("heterogeneity", heterogeneity, at_least(0), "how far the agents' objectives lie apart; 0 = all equal");
-  visitor("condition", condition, at_least(1), "condition number of the common lower-level Hessian");
-  visitor.choice("matrices", matrices, {"own", "shared"}, "whether agents have matrices of their own, or share them and differ by offsets only");
-  visitor("noise", noise, at_least(0), "standard deviation of Gaussian noise on each gradient entry");
+  visitor("heterogeneity", heterogeneity, at_least(0),
+          "how far the agents' objectives lie apart; 0 = all equal");
+  visitor("condition", condition, at_least(1),
+          "condition number of the common lower-level Hessian");
+  visitor.choice(
+      "matrices", matrices, {"own", "shared"},
+      "whether agents have matrices of their own, or share them and differ by offsets only");
+  visitor("noise", noise, at_least(0),
+          "standard deviation of Gaussian noise on each gradient entry");
 }
 
 void PqOptions::visit(OptionVisitor& visitor) {
   visitor("dimension", dimension, between(1, 1e4), "length of x and of y");
-  visitor("heterogeneity", heterogeneity, at_least(0), "size of linear perturbations with zero mean over the agents");
-  visitor("noise", noise, at_least(0), "standard deviation of Gaussian noise on each gradient entry");
+  visitor("heterogeneity", heterogeneity, at_least(0),
+          "size of linear perturbations with zero mean over the agents");
+  visitor("noise", noise, at_least(0),
+          "standard deviation of Gaussian noise on each gradient entry");
 }
 
 Quadratic::Quadratic(AgentSet agents, const QuadraticOptions& options, std::uint64_t seed)
@@ -77,7 +93,8 @@ Quadratic::Quadratic(AgentSet agents, const QuadraticOptions& options, std::uint
   }
   base_.A = basis * spectrum.asDiagonal() * basis.transpose();
   base_.A = (0.5 * (base_.A + base_.A.transpose())).eval();
-  base_.C = unit_gaussian(Draws(seed_, Purpose::problem_data, 0, coupling), p_, q_) / options.condition;
+  base_.C =
+      unit_gaussian(Draws(seed_, Purpose::problem_data, 0, coupling), p_, q_) / options.condition;
   for (const AgentId agent : this->agents().local) {
     if (own_matrices_) matrices_.push_back(make_matrices(agent));
     terms_.push_back(make_terms(agent));
@@ -116,12 +133,15 @@ Quadratic::Quadratic(AgentSet agents, const PqOptions& options, std::uint64_t se
 QuadraticMatrices Quadratic::make_matrices(AgentId agent) const {
   if (!own_matrices_) return base_;
   const double h = heterogeneity_;
-  const Eigen::MatrixXd root = unit_gaussian(Draws(seed_, Purpose::problem_data, agent, own_curvature), q_, q_);
-  const Eigen::MatrixXd other = unit_gaussian(Draws(seed_, Purpose::problem_data, agent, own_coupling), p_, q_);
+  const Eigen::MatrixXd root =
+      unit_gaussian(Draws(seed_, Purpose::problem_data, agent, own_curvature), q_, q_);
+  const Eigen::MatrixXd other =
+      unit_gaussian(Draws(seed_, Purpose::problem_data, agent, own_coupling), p_, q_);
   const double scale = 1 / (1 + h);  // keeps the largest eigenvalue near 1
   const Eigen::MatrixXd curvature = root * root.transpose();
   return {scale * (base_.A + 0.5 * h * (curvature + curvature.transpose())),
-          scale * (base_.C + h * base_.C.norm() / std::sqrt(static_cast<double>(std::min(p_, q_))) * other)};
+          scale * (base_.C +
+                   h * base_.C.norm() / std::sqrt(static_cast<double>(std::min(p_, q_))) * other)};
 }
 
 QuadraticTerms Quadratic::make_terms(AgentId agent) const {
@@ -149,7 +169,8 @@ double Quadratic::value(Level level, int local, const Sample&, const ConstVector
                         const ConstVector& y) const {
   const QuadraticTerms& terms = terms_[static_cast<std::size_t>(local)];
   if (level == Level::upper) {
-    return 0.5 * y.dot(F_ * y) + terms.u.dot(y) + 0.5 * h_ * x.squaredNorm() + terms.w.dot(x) + terms.c;
+    return 0.5 * y.dot(F_ * y) + terms.u.dot(y) + 0.5 * h_ * x.squaredNorm() + terms.w.dot(x) +
+           terms.c;
   }
   const QuadraticMatrices& own = matrices(local);
   return 0.5 * y.dot(own.A * y) + x.dot(own.C * y) + terms.a.dot(y);
@@ -180,7 +201,8 @@ void Quadratic::gradient(Level level, int local, const Sample& sample,
   }
 }
 
-void Quadratic::add_noise(Level level, AgentId agent, const Sample& sample, Vector gx, Vector gy) const {
+void Quadratic::add_noise(Level level, AgentId agent, const Sample& sample, Vector gx,
+                          Vector gy) const {
   // One draw per sample: the y-part first, so that both parts are the same whichever is asked for.
   Draws draws(seed_, Purpose::gradient_noise, agent, sample.iteration, stream_of(sample, level));
   for (Index i = 0; i < q_; ++i) {
@@ -199,8 +221,8 @@ void Quadratic::product(int local, const Sample&, const AgentProduct& product) c
   if (product.wants_jv()) jv.noalias() = own.C * product.v;
 }
 
-// With y_i(x) = M_i x + b_i the upper objective is quadratic: (mean M'FM + H) x = - mean (M'(F b + u) + w). A shared lower level has
-// one M = -A^-1 C' and b = -A^-1 a from the means.
+// With y_i(x) = M_i x + b_i the upper objective is quadratic: (mean M'FM + H) x = - mean (M'(F b +
+// u) + w). A shared lower level has one M = -A^-1 C' and b = -A^-1 a from the means.
 std::optional<KnownSolution> Quadratic::known_solution(bool personal) const {
   const AgentId n = agents().total;
   Eigen::MatrixXd A = Eigen::MatrixXd::Zero(q_, q_);
@@ -208,7 +230,8 @@ std::optional<KnownSolution> Quadratic::known_solution(bool personal) const {
   Eigen::MatrixXd hessian = Eigen::MatrixXd::Zero(p_, p_);
   VectorXd right = VectorXd::Zero(p_);
   QuadraticTerms mean{VectorXd::Zero(q_), VectorXd::Zero(q_), VectorXd::Zero(p_), 0};
-  const auto add = [&](const Eigen::MatrixXd& M, const VectorXd& b, const VectorXd& u, double weight) {
+  const auto add = [&](const Eigen::MatrixXd& M, const VectorXd& b, const VectorXd& u,
+                       double weight) {
     hessian += weight * M.transpose() * F_ * M;
     right -= weight * M.transpose() * (F_ * b + u);
   };

@@ -10,14 +10,24 @@ namespace {
 
 const Sample everything = Sample::everything();
 
-ConstVector view(const VectorXd& vector) { return {vector.data(), vector.size()}; }
-Vector into(VectorXd& vector) { return {vector.data(), vector.size()}; }
-Vector unwanted() { return {nullptr, 0}; }
+ConstVector view(const VectorXd& vector) {
+  return {vector.data(), vector.size()};
+}
+Vector into(VectorXd& vector) {
+  return {vector.data(), vector.size()};
+}
+Vector unwanted() {
+  return {nullptr, 0};
+}
 
 const Column standard_columns[] = {
-    {"upper_value", "1", "mean over agents of f_i at the mean iterate (personal lower level: at each agent's own y)"},
-    {"lower_gradient_norm", "1", "norm of the mean of grad_y g_i at the mean iterate (personal: root mean square over agents)"},
-    {"hypergradient_norm", "1", "norm of the gradient of F at the mean x, lower level and linear system solved to metrics.tolerance"},
+    {"upper_value", "1",
+     "mean over agents of f_i at the mean iterate (personal lower level: at each agent's own y)"},
+    {"lower_gradient_norm", "1",
+     "norm of the mean of grad_y g_i at the mean iterate (personal: root mean square over agents)"},
+    {"hypergradient_norm", "1",
+     "norm of the gradient of F at the mean x, lower level and linear system solved to "
+     "metrics.tolerance"},
     {"consensus_error_x", "1", "1/n sum of |x_i - mean x|^2"},
     {"consensus_error_y", "1", "1/n sum of |y_i - mean y|^2; empty for a personal lower level"},
     {"distance_to_solution", "1", "|mean x - x*|, where the solution is known"},
@@ -27,19 +37,25 @@ const Column standard_columns[] = {
 
 void MetricsOptions::visit(OptionVisitor& visitor) {
   visitor("every", every, at_least(1), "iterations between reports");
-  visitor("hypergradient", hypergradient, "evaluate the true hypergradient at each report (solves the lower level and a linear system)");
-  visitor("tolerance", tolerance, above_up_to(0, 1), "of the solves behind the hypergradient and the baselines, relative");
-  visitor("baselines", baselines, "solve the problem's yardsticks once, at the start, and report them beside the result");
+  visitor("hypergradient", hypergradient,
+          "evaluate the true hypergradient at each report (solves the lower level and a linear "
+          "system)");
+  visitor("tolerance", tolerance, above_up_to(0, 1),
+          "of the solves behind the hypergradient and the baselines, relative");
+  visitor("baselines", baselines,
+          "solve the problem's yardsticks once, at the start, and report them beside the result");
 }
 
-Evaluator::Evaluator(BilevelProblem& problem, Network& network, const MetricsOptions& options, bool personal)
+Evaluator::Evaluator(BilevelProblem& problem, Network& network, const MetricsOptions& options,
+                     bool personal)
     : problem_(problem),
       network_(network),
       options_(options),
       personal_(personal),
       solution_(problem.known_solution(personal)),
       columns_(std::begin(standard_columns), std::end(standard_columns)) {
-  for (const auto& name : problem.metric_names()) columns_.push_back({name, "1", "problem's own figure at the mean iterate"});
+  for (const auto& name : problem.metric_names())
+    columns_.push_back({name, "1", "problem's own figure at the mean iterate"});
 }
 
 VectorXd Evaluator::sum_over_agents(Index rows, const FillAgent& fill) {
@@ -60,7 +76,8 @@ ConstVector Evaluator::lower_at(int local) const {
 }
 
 double Evaluator::consensus_error(const AgentView& block, const VectorXd& mean) {
-  return mean_over_agents(1, [&](int local, Vector out) { out(0) = (block.col(local) - mean).squaredNorm(); })(0);
+  return mean_over_agents(
+      1, [&](int local, Vector out) { out(0) = (block.col(local) - mean).squaredNorm(); })(0);
 }
 
 double Evaluator::lower_gradient_norm() {
@@ -77,7 +94,8 @@ double Evaluator::lower_gradient_norm() {
   return std::sqrt(square);
 }
 
-void Evaluator::add_product(int local, const VectorXd& y, const VectorXd& v, Vector hv, Vector jv) const {
+void Evaluator::add_product(int local, const VectorXd& y, const VectorXd& v, Vector hv,
+                            Vector jv) const {
   const AgentProduct product{view(mean_x_), view(y), view(v), hv, jv};
   if (problem_.has_exact_products()) {
     problem_.product(local, everything, product);
@@ -103,7 +121,8 @@ double Evaluator::shared_hypergradient_norm() {
   if (!lower.converged) return no_figure;
   const auto upper_gradient = [&](bool of_x, Index rows) {
     return mean_over_agents(rows, [&](int local, Vector out) {
-      const AgentPoint point{view(mean_x_), view(y), of_x ? out : unwanted(), of_x ? unwanted() : out};
+      const AgentPoint point{view(mean_x_), view(y), of_x ? out : unwanted(),
+                             of_x ? unwanted() : out};
       problem_.gradient(Level::upper, local, everything, {&point, 1});
     });
   };
@@ -112,15 +131,18 @@ double Evaluator::shared_hypergradient_norm() {
   VectorXd v = VectorXd::Zero(q);
   const auto system = conjugate_gradient(
       [&](const VectorXd& at, VectorXd& hv) {
-        hv = mean_over_agents(q, [&](int local, Vector out) { add_product(local, y, at, out, unwanted()); });
+        hv = mean_over_agents(
+            q, [&](int local, Vector out) { add_product(local, y, at, out, unwanted()); });
       },
       fy, v, tolerance);
   if (!system.converged) return no_figure;
-  const VectorXd jv = mean_over_agents(p, [&](int local, Vector out) { add_product(local, y, v, unwanted(), out); });
+  const VectorXd jv = mean_over_agents(
+      p, [&](int local, Vector out) { add_product(local, y, v, unwanted(), out); });
   return (fx - jv).norm();
 }
 
-// dF = mean over agents of fx_i - J_i'v_i at y_i*(x) with H_i v_i = fy_i; every agent solves for itself.
+// dF = mean over agents of fx_i - J_i'v_i at y_i*(x) with H_i v_i = fy_i; every agent solves for
+// itself.
 double Evaluator::personal_hypergradient_norm() {
   const Index p = problem_.upper_dimension();
   const Index q = problem_.lower_dimension();
@@ -138,7 +160,8 @@ double Evaluator::personal_hypergradient_norm() {
     problem_.gradient(Level::upper, local, everything, {&point, 1});
     VectorXd v = VectorXd::Zero(q);
     const auto system = conjugate_gradient(
-        [&](const VectorXd& at, VectorXd& hv) { add_product(local, y, at, into(hv), unwanted()); }, fy, v, tolerance);
+        [&](const VectorXd& at, VectorXd& hv) { add_product(local, y, at, into(hv), unwanted()); },
+        fy, v, tolerance);
     add_product(local, y, v, unwanted(), into(jv));
     out = fx - jv;
     if (!lower.converged || !system.converged) out.setConstant(no_figure);
@@ -175,7 +198,8 @@ std::vector<double> Evaluator::evaluate(const AgentView& x, const AgentView& y) 
   row.push_back(consensus_error(x, mean_x_));
   row.push_back(personal_ ? no_figure : consensus_error(y, mean_y_));
   row.push_back(solution_ ? (mean_x_ - solution_->x).norm() : no_figure);
-  for (const double figure : problem_metrics(mean_x_, [&](int local, Vector out) { out = lower_at(local); })) {
+  for (const double figure :
+       problem_metrics(mean_x_, [&](int local, Vector out) { out = lower_at(local); })) {
     row.push_back(figure);
   }
   return row;
@@ -193,7 +217,8 @@ std::vector<Evaluator::BaselineFigures> Evaluator::baselines() {
           });
         },
         y, {.tolerance = std::max(options_.tolerance, 1e-6)});
-    all.push_back({infos[b], problem_metrics(problem_.start_x(), [&](int, Vector out) { out = y; }), solved.converged});
+    all.push_back({infos[b], problem_metrics(problem_.start_x(), [&](int, Vector out) { out = y; }),
+                   solved.converged});
   }
   return all;
 }

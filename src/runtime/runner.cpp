@@ -47,23 +47,34 @@ class DivergenceFinder final : public StateVisitor {
 
 std::string status_text(Status status) {
   switch (status) {
-    case Status::iterations_done: return "done";
-    case Status::time_up: return "time is up";
-    case Status::target_reached: return "target reached";
-    case Status::interrupted: return "interrupted";
-    case Status::diverged: return "diverged";
+    case Status::iterations_done:
+      return "done";
+    case Status::time_up:
+      return "time is up";
+    case Status::target_reached:
+      return "target reached";
+    case Status::interrupted:
+      return "interrupted";
+    case Status::diverged:
+      return "diverged";
   }
   return "";
 }
 
 void RunOptions::visit(OptionVisitor& visitor) {
   visitor.operational(true);
-  visitor("iterations", iterations, at_least(0), "iterations in total, those before a restart included");
-  visitor("seconds", seconds, at_least(0), "stop after this much wall time of this invocation; 0 = no limit");
-  visitor("target", target, "stop when a figure of a report is reached, such as `distance_to_solution <= 1e-8`; empty = none");
+  visitor("iterations", iterations, at_least(0),
+          "iterations in total, those before a restart included");
+  visitor("seconds", seconds, at_least(0),
+          "stop after this much wall time of this invocation; 0 = no limit");
+  visitor("target", target,
+          "stop when a figure of a report is reached, such as `distance_to_solution <= 1e-8`; "
+          "empty = none");
   visitor("check_every", check_every, at_least(1), "iterations between checks for divergence");
-  visitor("checkpoint_every", checkpoint_every, at_least(0), "iterations between checkpoints; 0 = by time alone");
-  visitor("checkpoint_seconds", checkpoint_seconds, at_least(0), "seconds between checkpoints; 0 = by iterations alone");
+  visitor("checkpoint_every", checkpoint_every, at_least(0),
+          "iterations between checkpoints; 0 = by time alone");
+  visitor("checkpoint_seconds", checkpoint_seconds, at_least(0),
+          "seconds between checkpoints; 0 = by iterations alone");
   visitor.operational(false);
 }
 
@@ -75,12 +86,15 @@ Runner::Runner(Method& method, BilevelProblem& problem, Network& network, Evalua
       evaluator_(evaluator),
       options_(options),
       report_every_(metrics.every) {
-  columns_ = {{"iteration", "1", "iterations made"}, {"seconds", "s", "wall time, pauses between restarts excluded"}};
+  columns_ = {{"iteration", "1", "iterations made"},
+              {"seconds", "s", "wall time, pauses between restarts excluded"}};
   const auto& figures = evaluator.columns();
   columns_.insert(columns_.end(), figures.begin(), figures.begin() + 6);
-  columns_.push_back({"gradient_calls", "1", "gradients of one f_i or g_i at one point, sum over agents"});
+  columns_.push_back(
+      {"gradient_calls", "1", "gradients of one f_i or g_i at one point, sum over agents"});
   columns_.push_back({"product_calls", "1", "exact second-order products, sum over agents"});
-  columns_.push_back({"bytes_sent", "B", "what agents sent to each other, as if each had a machine of its own"});
+  columns_.push_back(
+      {"bytes_sent", "B", "what agents sent to each other, as if each had a machine of its own"});
   columns_.insert(columns_.end(), figures.begin() + 6, figures.end());
   table_.resize(0, static_cast<Index>(columns_.size()));
   parse_target();
@@ -92,15 +106,18 @@ void Runner::parse_target() {
   const auto at = rule.find_first_of("<>");
   std::vector<std::string> names;
   for (const auto& column : columns_) names.push_back(column.name);
-  const std::string grammar = "run.target: `" + rule + "` is not of the form `column <= number` or `column >= number`";
-  require(at != std::string::npos && at + 1 < rule.size() && rule[at + 1] == '=', ErrorKind::usage, grammar);
+  const std::string grammar =
+      "run.target: `" + rule + "` is not of the form `column <= number` or `column >= number`";
+  require(at != std::string::npos && at + 1 < rule.size() && rule[at + 1] == '=', ErrorKind::usage,
+          grammar);
   const std::string name = rule.substr(0, rule.find_last_not_of(' ', at - (at > 0 ? 1 : 0)) + 1);
   const auto begin = rule.find_first_not_of(' ', at + 2);
   Target target;
   target.at_most = rule[at] == '<';
   require(begin != std::string::npos, ErrorKind::usage, grammar);
   const auto parsed = std::from_chars(rule.data() + begin, rule.data() + rule.size(), target.value);
-  require(parsed.ec == std::errc() && parsed.ptr == rule.data() + rule.size(), ErrorKind::usage, grammar);
+  require(parsed.ec == std::errc() && parsed.ptr == rule.data() + rule.size(), ErrorKind::usage,
+          grammar);
   const auto found = std::find(names.begin(), names.end(), name);
   require(found != names.end(), ErrorKind::usage, "run.target: there is no column `", name,
           "`; the nearest is `", nearest_name(name, names), "`");
@@ -108,12 +125,21 @@ void Runner::parse_target() {
   target_ = target;
 }
 
-double Runner::elapsed() const { return elapsed_before_ + seconds_since(begin_); }
+double Runner::figure(std::string_view column) const {
+  const Column& found = find_entry(columns_, column, "column");
+  if (table_.rows() == 0) return no_figure;
+  return table_(table_.rows() - 1, &found - columns_.data());
+}
+
+double Runner::elapsed() const {
+  return elapsed_before_ + seconds_since(begin_);
+}
 
 void Runner::collect_counts() {
   const OracleCounts oracle = problem_.counts();
   const std::int64_t bytes = network_.traffic().bytes;
-  std::int64_t fresh[] = {oracle.gradients - own_gradients_, oracle.products - own_products_, bytes - own_bytes_};
+  std::int64_t fresh[] = {oracle.gradients - own_gradients_, oracle.products - own_products_,
+                          bytes - own_bytes_};
   network_.communicator().sum(fresh, "the counts of a report");
   gradients_ += fresh[0];
   products_ += fresh[1];
@@ -133,7 +159,8 @@ void Runner::report(const RunHooks& hooks) {
   row.push_back(static_cast<double>(bytes_));
   row.insert(row.end(), figures.begin() + 6, figures.end());
   table_.conservativeResize(table_.rows() + 1, Eigen::NoChange);
-  for (std::size_t c = 0; c < row.size(); ++c) table_(table_.rows() - 1, static_cast<Index>(c)) = row[c];
+  for (std::size_t c = 0; c < row.size(); ++c)
+    table_(table_.rows() - 1, static_cast<Index>(c)) = row[c];
   hooks.report(row);
 }
 
@@ -151,7 +178,8 @@ std::string Runner::find_divergence() {
   if (-first == std::numeric_limits<std::int64_t>::max()) return "";
   std::int64_t culprit = finder.agent == -first ? network_.communicator().rank() : -1;
   network_.communicator().maximum({&culprit, 1}, "the check for divergence");
-  const std::string state = network_.communicator().broadcast(finder.state, static_cast<int>(culprit));
+  const std::string state =
+      network_.communicator().broadcast(finder.state, static_cast<int>(culprit));
   return text("`", state, "` of agent ", -first, " is not finite at iteration ", iteration_,
               "; smaller steps may help, and so may looking for NaN in the data");
 }
@@ -166,8 +194,18 @@ OverlappedMaximum::Numbers Runner::wishes(Requests& requests) const {
   const bool first_rank = network_.communicator().rank() == 0;  // clocks differ; one decides
   const bool save_due = first_rank && options_.checkpoint_seconds > 0 &&
                         seconds_since(last_save_) >= options_.checkpoint_seconds;
-  const bool time_up = first_rank && options_.seconds > 0 && seconds_since(begin_) >= options_.seconds;
+  const bool time_up =
+      first_rank && options_.seconds > 0 && seconds_since(begin_) >= options_.seconds;
   return {requests.checkpoint.exchange(false) || save_due, requests.leave.load(), time_up};
+}
+
+void Runner::iterate() {
+  try {
+    method_.iterate(iteration());
+  } catch (const Error& error) {
+    throw Error(error.kind(), text("iteration ", iteration_ + 1, ": ", error.what()),
+                error.on_all_ranks());
+  }
 }
 
 Outcome Runner::run(const RunHooks& hooks, Requests& requests) {
@@ -181,7 +219,8 @@ Outcome Runner::run(const RunHooks& hooks, Requests& requests) {
   };
   const auto finish = [&](Status status) {
     agreement.finish();
-    save(hooks);  // before a report off the regular grid, so that a resumed run has the same table as an unbroken one
+    save(hooks);  // before a report off the regular grid, so that a resumed run has the same table
+                  // as an unbroken one
     report_once();
     outcome.status = status;
     outcome.iteration = iteration();
@@ -190,10 +229,11 @@ Outcome Runner::run(const RunHooks& hooks, Requests& requests) {
   if (iteration_ == 0) report_once();
   if (target_met()) return finish(Status::target_reached);
   while (iteration_ < options_.iterations) {
-    method_.iterate(iteration());
+    iterate();
     ++iteration_;
     const bool report_due = iteration_ % report_every_ == 0;
-    if (iteration_ == 1 || report_due || iteration_ % options_.check_every == 0 || iteration_ == options_.iterations) {
+    if (iteration_ == 1 || report_due || iteration_ % options_.check_every == 0 ||
+        iteration_ == options_.iterations) {
       outcome.detail = find_divergence();
       if (!outcome.detail.empty()) {
         agreement.finish();
@@ -211,7 +251,8 @@ Outcome Runner::run(const RunHooks& hooks, Requests& requests) {
     const auto [save_wanted, leave, time_up] = agreement.exchange(wishes(requests));
     if (leave != 0) return finish(Status::interrupted);
     if (time_up != 0) return finish(Status::time_up);
-    const bool by_count = options_.checkpoint_every > 0 && iteration_ % options_.checkpoint_every == 0;
+    const bool by_count =
+        options_.checkpoint_every > 0 && iteration_ % options_.checkpoint_every == 0;
     if (save_wanted != 0 || by_count) save(hooks);
   }
   return finish(Status::iterations_done);

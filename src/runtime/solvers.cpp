@@ -30,7 +30,8 @@ VectorXd lbfgs_direction(const std::deque<Pair>& pairs, const VectorXd& gradient
   return direction;
 }
 
-/// A step t with |slope(t)| <= 0.9 |slope(0)|; the slope of a convex function rises along the direction.
+/// A step t with |slope(t)| <= 0.9 |slope(0)|; the slope of a convex function rises along the
+/// direction.
 double search(const std::function<double(double)>& slope, double slope_0) {
   double low = 0;
   double slope_low = slope_0;
@@ -52,7 +53,8 @@ double search(const std::function<double(double)>& slope, double slope_0) {
     } else {
       const double secant = low - slope_low * (high - low) / (slope_high - slope_low);
       const double margin = 0.1 * (high - low);
-      t = std::isfinite(secant) ? std::min(std::max(secant, low + margin), high - margin) : 0.5 * (low + high);
+      t = std::isfinite(secant) ? std::min(std::max(secant, low + margin), high - margin)
+                                : 0.5 * (low + high);
     }
   }
   return t;
@@ -73,7 +75,9 @@ SolverResult minimize(const std::function<void(const VectorXd& y, VectorXd& grad
   for (;; ++result.iterations) {
     result.residual = g.norm();
     result.converged = result.residual <= target;
-    if (result.converged || !std::isfinite(result.residual) || result.iterations == options.iterations) return result;
+    if (result.converged || !std::isfinite(result.residual) ||
+        result.iterations == options.iterations)
+      return result;
     VectorXd direction = lbfgs_direction(pairs, g);
     if (direction.dot(g) >= 0) {
       pairs.clear();

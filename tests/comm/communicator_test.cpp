@@ -24,9 +24,11 @@ TEST(Communicator, DuplicatesAndLeavesTheHostAlone) {
 TEST(Communicator, BroadcastsWholeStringsAndGathersByRank) {
   const Communicator communicator(MPI_COMM_WORLD);
   const int last = communicator.size() - 1;
-  const std::string sent = communicator.rank() == last ? std::string(100000, 'x') + '\0' + "end" : "";
+  const std::string sent =
+      communicator.rank() == last ? std::string(100000, 'x') + '\0' + "end" : "";
   EXPECT_EQ(communicator.broadcast(sent, last).size(), 100004U);
-  const auto all = communicator.gather_all(std::string(static_cast<std::size_t>(communicator.rank()), 'r'));
+  const auto all =
+      communicator.gather_all(std::string(static_cast<std::size_t>(communicator.rank()), 'r'));
   for (std::size_t r = 0; r < all.size(); ++r) EXPECT_EQ(all[r].size(), r);
 }
 
@@ -35,7 +37,8 @@ TEST(Communicator, OneFailingRankFailsAllWithItsMessage) {
   const int culprit = communicator.size() - 1;
   try {
     communicator.together([&] {
-      require(communicator.rank() != culprit, ErrorKind::bad_data, "file.gz: offset ", 12, ": broken");
+      require(communicator.rank() != culprit, ErrorKind::bad_data, "file.gz: offset ", 12,
+              ": broken");
     });
     FAIL() << "must throw on every rank";
   } catch (const Error& error) {
@@ -68,11 +71,13 @@ TEST(Communicator, ASilentPeerEndsTheWaitWithItsName) {
     MPI_Irecv(&never, 1, MPI_INT, 1, 99, communicator.handle(), &request);
     const auto begin = std::chrono::steady_clock::now();
     try {
-      communicator.wait_all({&request, 1}, [](std::size_t) { return "the exchange of variable `x` with rank 1"; });
+      communicator.wait_all({&request, 1},
+                            [](std::size_t) { return "the exchange of variable `x` with rank 1"; });
       FAIL() << "nothing was sent";
     } catch (const Error& error) {
       EXPECT_EQ(error.kind(), ErrorKind::stalled);
-      EXPECT_NE(std::string(error.what()).find("variable `x` with rank 1"), std::string::npos) << error.what();
+      EXPECT_NE(std::string(error.what()).find("variable `x` with rank 1"), std::string::npos)
+          << error.what();
     }
     EXPECT_LT(std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count(), 5.0);
     MPI_Cancel(&request);

@@ -9,7 +9,8 @@
 namespace echelon {
 namespace {
 
-MixingMatrix matrix_of(const std::string& topology, AgentId agents, const std::string& weights = "metropolis") {
+MixingMatrix matrix_of(const std::string& topology, AgentId agents,
+                       const std::string& weights = "metropolis") {
   TopologyOptions options;
   options.topology = topology;
   options.agents = agents;
@@ -17,12 +18,15 @@ MixingMatrix matrix_of(const std::string& topology, AgentId agents, const std::s
   return make_mixing_matrix(options);
 }
 
-double entry(AgentId agent, Index row) { return Draws(2, Purpose::start, agent, static_cast<std::uint64_t>(row)).normal(); }
+double entry(AgentId agent, Index row) {
+  return Draws(2, Purpose::start, agent, static_cast<std::uint64_t>(row)).normal();
+}
 
 AgentMatrix block_of(const Network& network, Index rows) {
   AgentMatrix block(rows, network.agents().count());
   for (int i = 0; i < network.agents().count(); ++i) {
-    for (Index r = 0; r < rows; ++r) block(r, i) = entry(network.agents().local[static_cast<std::size_t>(i)], r);
+    for (Index r = 0; r < rows; ++r)
+      block(r, i) = entry(network.agents().local[static_cast<std::size_t>(i)], r);
   }
   return block;
 }
@@ -54,7 +58,7 @@ TEST(Mixer, AppliesTheMatrixOnEveryTopologyAndSize) {
     for (const AgentId agents : {1, 2, 3, 7, 12}) expect_mixed(matrix_of(topology, agents), {}, 5);
   }
   expect_mixed(matrix_of("exponential", 11, "uniform"), {}, 5);  // directed
-  expect_mixed(matrix_of("star", 40), {}, 2051);                 // more rows than a strip, more terms than a group
+  expect_mixed(matrix_of("star", 40), {}, 2051);  // more rows than a strip, more terms than a group
 }
 
 TEST(Mixer, ServesAgentsDealtRoundRobin) {
@@ -121,7 +125,8 @@ TEST(Network, RefusesOwnersThatDoNotFit) {
 TEST(Network, MeanIsExactForTinyDimensionsOnManyRanks) {
   Network network(Communicator(MPI_COMM_WORLD), matrix_of("complete", 5));
   AgentMatrix block(1, network.agents().count());
-  for (int i = 0; i < block.cols(); ++i) block(0, i) = network.agents().local[static_cast<std::size_t>(i)];
+  for (int i = 0; i < block.cols(); ++i)
+    block(0, i) = network.agents().local[static_cast<std::size_t>(i)];
   VectorXd mean;
   network.mean(block, mean);
   EXPECT_EQ(mean(0), 2);

@@ -14,7 +14,8 @@ double entry(AgentId agent, Index row) {
   return std::exp(3 * Draws(1, Purpose::start, agent, static_cast<std::uint64_t>(row)).normal());
 }
 
-/// The tree as it is defined, on one process: node [low, high) splits at the largest power of two below its size.
+/// The tree as it is defined, on one process: node [low, high) splits at the largest power of two
+/// below its size.
 VectorXd reference_sum(AgentId low, AgentId high, Index rows) {
   if (high - low == 1) {
     VectorXd column(rows);
@@ -48,7 +49,8 @@ TEST(TreeReduction, HasTheBitsOfTheTreeForAnyNumberOfAgentsAndRows) {
   int ranks = 1;
   MPI_Comm_size(MPI_COMM_WORLD, &ranks);
   for (const AgentId agents : {1, 2, 3, 5, 7, 8, 13, 64, 100}) {
-    for (const Index rows : {1, 3, 8, 1030}) expect_tree_bits(agents, rows, deal_agents(agents, ranks));
+    for (const Index rows : {1, 3, 8, 1030})
+      expect_tree_bits(agents, rows, deal_agents(agents, ranks));
   }
 }
 

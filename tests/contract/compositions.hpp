@@ -22,7 +22,8 @@ inline Settings operator+(Settings a, const Settings& b) {
 inline Settings small_problem(const std::string& name) {
   const std::string data = std::string(ECHELON_SOURCE_DIR) + "/examples/data/";
   const Settings base{{"problem.name", name}};
-  if (name == "quadratic") return base + Settings{{"problem.upper_dimension", "5"}, {"problem.lower_dimension", "7"}};
+  if (name == "quadratic")
+    return base + Settings{{"problem.upper_dimension", "5"}, {"problem.lower_dimension", "7"}};
   if (name == "p-q") return base + Settings{{"problem.heterogeneity", "0.5"}};
   if (name == "hyper-cleaning") {
     return base + Settings{{"problem.images", data + "mnist/t10k-images-idx3-ubyte.gz"},
@@ -55,7 +56,8 @@ inline std::map<std::string, double> run(const Settings& settings, MPI_Comm comm
   std::map<std::string, double> last;
   const auto& table = experiment.runner().table();
   const auto& columns = experiment.runner().columns();
-  for (std::size_t c = 0; c < columns.size(); ++c) last[columns[c].name] = table(table.rows() - 1, static_cast<Index>(c));
+  for (std::size_t c = 0; c < columns.size(); ++c)
+    last[columns[c].name] = table(table.rows() - 1, static_cast<Index>(c));
   return last;
 }
 

@@ -60,8 +60,10 @@ TEST(Configuration, ReadsEveryType) {
 }
 
 TEST(Configuration, ErrorsNamePlaceKeyAndRemedy) {
-  EXPECT_EQ(error_of("part.step", "2"), "file.ini:4: part.step: 2 is out of range; it must be (0, 1]");
-  EXPECT_EQ(error_of("part.step", "nan"), "file.ini:4: part.step: nan is out of range; it must be (0, 1]");
+  EXPECT_EQ(error_of("part.step", "2"),
+            "file.ini:4: part.step: 2 is out of range; it must be (0, 1]");
+  EXPECT_EQ(error_of("part.step", "nan"),
+            "file.ini:4: part.step: nan is out of range; it must be (0, 1]");
   EXPECT_EQ(error_of("part.count", "1.5"), "file.ini:4: part.count: `1.5` is not a whole number");
   EXPECT_EQ(error_of("part.count", ""), "file.ini:4: part.count: `` is not a whole number");
   EXPECT_EQ(error_of("part.loud", "maybe"), "file.ini:4: part.loud: `maybe` is neither yes nor no");
@@ -75,8 +77,10 @@ TEST(Configuration, ResolvedTextReadsBackAndLeavesOutOperationalOptions) {
   configuration.set("part.step", "0.1", "test");
   Example example;
   configuration.read("part", example);
-  EXPECT_EQ(configuration.resolved(), "[part]\nstep = 0.1\ncount = 3\nloud = no\nword = \ncolor = red\nthreads = 1\n");
-  EXPECT_EQ(configuration.resolved(false), "[part]\nstep = 0.1\ncount = 3\nloud = no\nword = \ncolor = red\n");
+  EXPECT_EQ(configuration.resolved(),
+            "[part]\nstep = 0.1\ncount = 3\nloud = no\nword = \ncolor = red\nthreads = 1\n");
+  EXPECT_EQ(configuration.resolved(false),
+            "[part]\nstep = 0.1\ncount = 3\nloud = no\nword = \ncolor = red\n");
   configuration.read("part", example);  // a second reader of a section does not repeat it
   EXPECT_EQ(configuration.declared().size(), 6U);
 }

@@ -16,7 +16,8 @@ using testing_support::small_problem;
 
 constexpr AgentId agents = 3;
 
-std::unique_ptr<BilevelProblem> make(const std::string& name, const testing_support::Settings& more = {}) {
+std::unique_ptr<BilevelProblem> make(const std::string& name,
+                                     const testing_support::Settings& more = {}) {
   using testing_support::operator+;
   testing_support::Settings settings = small_problem(name) + more;
   settings.erase("method.alpha");
@@ -25,7 +26,8 @@ std::unique_ptr<BilevelProblem> make(const std::string& name, const testing_supp
   Configuration configuration = configuration_of(settings);
   AgentSet set{agents, {0, 1, 2}};
   const FileDataSource source;
-  return find_entry(problem_catalog(), name, "problem").make({set, source, 11, true}, configuration);
+  return find_entry(problem_catalog(), name, "problem")
+      .make({set, source, 11, true}, configuration);
 }
 
 AgentMatrix random_block(Index rows, std::uint64_t stream, double scale) {
@@ -37,7 +39,9 @@ AgentMatrix random_block(Index rows, std::uint64_t stream, double scale) {
   return block;
 }
 
-ConstVector column(const AgentView& block, int i) { return {block.data() + i * block.outerStride(), block.rows()}; }
+ConstVector column(const AgentView& block, int i) {
+  return {block.data() + i * block.outerStride(), block.rows()};
+}
 
 class EveryProblem : public testing::TestWithParam<std::string> {
  protected:
@@ -65,7 +69,8 @@ TEST_P(EveryProblem, GradientsAreThoseOfTheValues) {
       const auto along = [&](double t) {
         const VectorXd xt = x.col(i) + t * dx.col(i);
         const VectorXd yt = y.col(i) + t * dy.col(i);
-        return problem->value(level, i, Sample::everything(), ConstVector(xt.data(), p), ConstVector(yt.data(), q));
+        return problem->value(level, i, Sample::everything(), ConstVector(xt.data(), p),
+                              ConstVector(yt.data(), q));
       };
       const double slope = gx.col(i).dot(dx.col(i)) + gy.col(i).dot(dy.col(i));
       EXPECT_NEAR((along(h) - along(-h)) / (2 * h), slope, 1e-6 * (1 + std::abs(slope)));
@@ -79,8 +84,10 @@ TEST_P(EveryProblem, BatchedEqualsColumnByColumnAndSeveralPointsEqualOneAtATime)
   problem->grad_g(sample, {{x, y, &gx, &gy}, {x, v, &gx_v, &gy_v}});
   for (int i = 0; i < agents; ++i) {
     VectorXd one_x(p), one_y(q);
-    const AgentPoint point{column(x, i), column(y, i), Vector(one_x.data(), p), Vector(one_y.data(), q)};
-    const AgentPoint second{column(x, i), column(v, i), Vector(nullptr, 0), Vector(alone.col(i).data(), q)};
+    const AgentPoint point{column(x, i), column(y, i), Vector(one_x.data(), p),
+                           Vector(one_y.data(), q)};
+    const AgentPoint second{column(x, i), column(v, i), Vector(nullptr, 0),
+                            Vector(alone.col(i).data(), q)};
     const AgentPoint both[] = {point, second};
     problem->gradient(Level::lower, i, sample, both);
     EXPECT_EQ(one_x, gx.col(i));
@@ -95,7 +102,8 @@ TEST_P(EveryProblem, DifferencesAgreeWithExactProducts) {
   if (!problem->has_exact_products()) return;
   AgentMatrix hv(q, agents), jv(p, agents), hv_d(q, agents), jv_d(p, agents);
   problem->exact_product(Sample::everything(), {x, y, v, &hv, &jv});
-  for (const auto rule : {DifferenceStep::Rule::relative, DifferenceStep::Rule::capped, DifferenceStep::Rule::absolute}) {
+  for (const auto rule : {DifferenceStep::Rule::relative, DifferenceStep::Rule::capped,
+                          DifferenceStep::Rule::absolute}) {
     const double width = rule == DifferenceStep::Rule::relative ? 6e-6 : 1e-4;
     problem->difference_product(Sample::everything(), {x, y, v, &hv_d, &jv_d}, {rule, width});
     EXPECT_LT((hv - hv_d).norm(), 1e-5 * (1 + hv.norm()));

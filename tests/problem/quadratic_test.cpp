@@ -14,10 +14,13 @@ AgentSet all_of(AgentId agents) {
   return set;
 }
 
-ConstVector view(const VectorXd& v) { return {v.data(), v.size()}; }
+ConstVector view(const VectorXd& v) {
+  return {v.data(), v.size()};
+}
 
 /// Mean over agents of one gradient.
-VectorXd mean_gradient(const Quadratic& problem, Level level, bool of_x, const VectorXd& x, const VectorXd& y) {
+VectorXd mean_gradient(const Quadratic& problem, Level level, bool of_x, const VectorXd& x,
+                       const VectorXd& y) {
   const Index size = of_x ? x.size() : y.size();
   VectorXd mean = VectorXd::Zero(size);
   VectorXd one(size);
@@ -32,13 +35,15 @@ VectorXd mean_gradient(const Quadratic& problem, Level level, bool of_x, const V
 }
 
 /// The mean of J'v or H v over agents.
-VectorXd mean_product(const Quadratic& problem, bool of_x, const VectorXd& x, const VectorXd& y, const VectorXd& v) {
+VectorXd mean_product(const Quadratic& problem, bool of_x, const VectorXd& x, const VectorXd& y,
+                      const VectorXd& v) {
   VectorXd mean = VectorXd::Zero(of_x ? x.size() : y.size());
   VectorXd one(mean.size());
   for (int i = 0; i < problem.agents().count(); ++i) {
     const Vector out(one.data(), one.size());
     const Vector none(nullptr, 0);
-    problem.product(i, Sample::everything(), {view(x), view(y), view(v), of_x ? none : out, of_x ? out : none});
+    problem.product(i, Sample::everything(),
+                    {view(x), view(y), view(v), of_x ? none : out, of_x ? out : none});
     mean += one / problem.agents().count();
   }
   return mean;
@@ -50,15 +55,19 @@ void expect_stationary(const Quadratic& problem) {
   EXPECT_LT(mean_gradient(problem, Level::lower, false, solution->x, solution->y).norm(), 1e-11);
   const Index q = problem.lower_dimension();
   Eigen::MatrixXd hessian(q, q);
-  for (Index j = 0; j < q; ++j) hessian.col(j) = mean_product(problem, false, solution->x, solution->y, VectorXd::Unit(q, j));
+  for (Index j = 0; j < q; ++j)
+    hessian.col(j) = mean_product(problem, false, solution->x, solution->y, VectorXd::Unit(q, j));
   const VectorXd fy = mean_gradient(problem, Level::upper, false, solution->x, solution->y);
   const VectorXd v = hessian.llt().solve(fy);
-  const VectorXd hypergradient = mean_gradient(problem, Level::upper, true, solution->x, solution->y) -
-                                 mean_product(problem, true, solution->x, solution->y, v);
+  const VectorXd hypergradient =
+      mean_gradient(problem, Level::upper, true, solution->x, solution->y) -
+      mean_product(problem, true, solution->x, solution->y, v);
   EXPECT_LT(hypergradient.norm(), 1e-10);
   double value = 0;
   for (int i = 0; i < problem.agents().count(); ++i) {
-    value += problem.value(Level::upper, i, Sample::everything(), view(solution->x), view(solution->y)) / problem.agents().count();
+    value +=
+        problem.value(Level::upper, i, Sample::everything(), view(solution->x), view(solution->y)) /
+        problem.agents().count();
   }
   EXPECT_NEAR(value, solution->value, 1e-10 * (1 + std::abs(value)));
 }
@@ -76,13 +85,15 @@ TEST(Quadratic, PerturbationsOfPqHaveZeroMean) {
   const Quadratic problem(all_of(7), PqOptions{.dimension = 6, .heterogeneity = 2}, 5);
   expect_stationary(problem);
   const VectorXd a = VectorXd::LinSpaced(6, 0.5, 2);
-  EXPECT_LT((problem.known_solution(false)->x - a.cwiseQuotient(a + VectorXd::Ones(6))).norm(), 1e-13);
+  EXPECT_LT((problem.known_solution(false)->x - a.cwiseQuotient(a + VectorXd::Ones(6))).norm(),
+            1e-13);
 }
 
 TEST(Quadratic, KnownSolutionsAreStationaryForAnyShape) {
   for (const char* matrices : {"own", "shared"}) {
     for (const auto& [p, q] : {std::pair{1, 1}, {1, 6}, {6, 1}, {4, 9}, {9, 4}}) {
-      QuadraticOptions options{.upper_dimension = p, .lower_dimension = q, .heterogeneity = 1.5, .matrices = matrices};
+      QuadraticOptions options{
+          .upper_dimension = p, .lower_dimension = q, .heterogeneity = 1.5, .matrices = matrices};
       expect_stationary(Quadratic(all_of(5), options, 3));
     }
   }
@@ -94,10 +105,12 @@ TEST(Quadratic, WithoutHeterogeneityAllAgentsAreEqual) {
   const VectorXd y = VectorXd::LinSpaced(10, 2, 3);
   for (int i = 1; i < 4; ++i) {
     for (const Level level : {Level::upper, Level::lower}) {
-      EXPECT_EQ(problem.value(level, 0, Sample{}, view(x), view(y)), problem.value(level, i, Sample{}, view(x), view(y)));
+      EXPECT_EQ(problem.value(level, 0, Sample{}, view(x), view(y)),
+                problem.value(level, i, Sample{}, view(x), view(y)));
     }
   }
-  EXPECT_NEAR((problem.known_solution(true)->x - problem.known_solution(false)->x).norm(), 0, 1e-12);
+  EXPECT_NEAR((problem.known_solution(true)->x - problem.known_solution(false)->x).norm(), 0,
+              1e-12);
 }
 
 TEST(Quadratic, AnAgentIsTheSameWhereverItLives) {
@@ -106,7 +119,8 @@ TEST(Quadratic, AnAgentIsTheSameWhereverItLives) {
   const Quadratic somebody(AgentSet{6, {4}}, options, 4);
   const VectorXd x = VectorXd::LinSpaced(10, -1, 1);
   const VectorXd y = VectorXd::LinSpaced(10, 2, 3);
-  EXPECT_EQ(everybody.value(Level::lower, 4, Sample{}, view(x), view(y)), somebody.value(Level::lower, 0, Sample{}, view(x), view(y)));
+  EXPECT_EQ(everybody.value(Level::lower, 4, Sample{}, view(x), view(y)),
+            somebody.value(Level::lower, 0, Sample{}, view(x), view(y)));
   EXPECT_EQ(everybody.known_solution(false)->x, somebody.known_solution(false)->x);
 }
 
@@ -124,7 +138,8 @@ TEST(Quadratic, NoiseIsAFunctionOfTheSampleAndUnbiased) {
   EXPECT_EQ(gradient(Sample::everything()), VectorXd::Zero(6));
   VectorXd mean = VectorXd::Zero(6);
   constexpr int count = 20000;
-  for (int k = 0; k < count; ++k) mean += gradient({.iteration = static_cast<std::uint64_t>(k)}) / count;
+  for (int k = 0; k < count; ++k)
+    mean += gradient({.iteration = static_cast<std::uint64_t>(k)}) / count;
   EXPECT_LT(mean.lpNorm<Eigen::Infinity>(), 5 * 0.5 / std::sqrt(count));
 }
 

@@ -13,7 +13,8 @@ namespace {
 
 struct Case {
   Network network{Communicator(MPI_COMM_WORLD), make_mixing_matrix(TopologyOptions{.agents = 5})};
-  Quadratic problem{network.agents(), QuadraticOptions{.upper_dimension = 4, .lower_dimension = 6}, 9};
+  Quadratic problem{network.agents(), QuadraticOptions{.upper_dimension = 4, .lower_dimension = 6},
+                    9};
 
   AgentMatrix constant(const VectorXd& value) {
     AgentMatrix block(value.size(), network.agents().count());
@@ -28,8 +29,9 @@ TEST(Evaluator, TrueHypergradientIsTheDerivativeOfTheUpperValueAtTheLowerSolutio
   for (const bool personal : {false, true}) {
     Evaluator evaluator(c.problem, c.network, options, personal);
     const VectorXd x = VectorXd::LinSpaced(4, -1, 2);
-    // F is quadratic: grad F(x) = hessian (x - x*), and the hessian follows from differences of grad F along the axes, all of which
-    // only enter here through the norm, so compare norms along a line through x*.
+    // F is quadratic: grad F(x) = hessian (x - x*), and the hessian follows from differences of
+    // grad F along the axes, all of which only enter here through the norm, so compare norms along
+    // a line through x*.
     const VectorXd solution = c.problem.known_solution(personal)->x;
     const auto norm_at = [&](double t) {
       const AgentMatrix xs = c.constant(solution + t * (x - solution));
@@ -49,7 +51,9 @@ TEST(Evaluator, ConsensusErrorAndDistanceAreTheirDefinitions) {
   const VectorXd solution = c.problem.known_solution(false)->x;
   AgentMatrix x = c.constant(solution);
   AgentMatrix y = c.constant(VectorXd::Zero(6));
-  for (int i = 0; i < x.cols(); ++i) x(0, i) += c.network.agents().local[static_cast<std::size_t>(i)];  // 0, 1, 2, 3, 4: mean 2, variance 2
+  for (int i = 0; i < x.cols(); ++i)
+    x(0, i) +=
+        c.network.agents().local[static_cast<std::size_t>(i)];  // 0, 1, 2, 3, 4: mean 2, variance 2
   const auto row = evaluator.evaluate(x, y);
   EXPECT_NEAR(row[3], 2, 1e-12);
   EXPECT_EQ(row[4], 0);
@@ -61,15 +65,18 @@ TEST(Evaluator, AnUnsolvedLowerLevelGivesNoFigure) {
   Case c;
   const MetricsOptions impossible{.hypergradient = true, .tolerance = 1e-300};
   Evaluator evaluator(c.problem, c.network, impossible, false);
-  EXPECT_TRUE(std::isnan(evaluator.evaluate(c.constant(VectorXd::Ones(4)), c.constant(VectorXd::Ones(6)))[2]));
+  EXPECT_TRUE(std::isnan(
+      evaluator.evaluate(c.constant(VectorXd::Ones(4)), c.constant(VectorXd::Ones(6)))[2]));
 }
 
 TEST(Evaluator, BaselinesAreOrderedAsExpectedOnNoisyDigits) {
   using namespace testing_support;
-  Experiment experiment(Communicator(MPI_COMM_WORLD),
-                        configuration_of(small_problem("hyper-cleaning") +
-                                         Settings{{"problem.train", "1000"}, {"problem.validation", "200"}, {"problem.test", "500"}}),
-                        FileDataSource());
+  Experiment experiment(
+      Communicator(MPI_COMM_WORLD),
+      configuration_of(small_problem("hyper-cleaning") + Settings{{"problem.train", "1000"},
+                                                                  {"problem.validation", "200"},
+                                                                  {"problem.test", "500"}}),
+      FileDataSource());
   const auto baselines = experiment.evaluator().baselines();
   ASSERT_EQ(baselines.size(), 3U);
   for (const auto& baseline : baselines) EXPECT_TRUE(baseline.converged) << baseline.info.name;

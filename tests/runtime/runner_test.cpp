@@ -13,11 +13,15 @@ namespace {
 
 using namespace testing_support;
 
-const Settings small = small_problem("quadratic") + Settings{{"method.name", "soba"}, {"method.beta", "0.2"}, {"method.gamma", "0.2"}};
+const Settings small =
+    small_problem("quadratic") +
+    Settings{{"method.name", "soba"}, {"method.beta", "0.2"}, {"method.gamma", "0.2"}};
 
 TEST(Runner, ReportsAtTheStartOnTheGridAndAtTheEnd) {
-  Experiment experiment(Communicator(MPI_COMM_WORLD), configuration_of(small + Settings{{"run.iterations", "25"}, {"metrics.every", "10"}}),
-                        FileDataSource());
+  Experiment experiment(
+      Communicator(MPI_COMM_WORLD),
+      configuration_of(small + Settings{{"run.iterations", "25"}, {"metrics.every", "10"}}),
+      FileDataSource());
   std::vector<double> reported;
   RunHooks hooks;
   hooks.report = [&](const std::vector<double>& row) { reported.push_back(row[0]); };
@@ -29,7 +33,9 @@ TEST(Runner, ReportsAtTheStartOnTheGridAndAtTheEnd) {
 }
 
 TEST(Runner, LeavesWhenAnyRankIsAsked) {
-  Experiment experiment(Communicator(MPI_COMM_WORLD), configuration_of(small + Settings{{"run.iterations", "1000000000"}}), FileDataSource());
+  Experiment experiment(Communicator(MPI_COMM_WORLD),
+                        configuration_of(small + Settings{{"run.iterations", "1000000000"}}),
+                        FileDataSource());
   const Communicator& communicator = experiment.network().communicator();
   int saves = 0;
   RunHooks hooks;
@@ -47,20 +53,25 @@ TEST(Runner, LeavesWhenAnyRankIsAsked) {
 }
 
 TEST(Runner, StopsByTime) {
-  const auto last = run(small + Settings{{"run.iterations", "1000000000"}, {"run.seconds", "0.3"}, {"metrics.every", "100000"}}, MPI_COMM_WORLD,
-                        Status::time_up);
+  const auto last = run(small + Settings{{"run.iterations", "1000000000"},
+                                         {"run.seconds", "0.3"},
+                                         {"metrics.every", "100000"}},
+                        MPI_COMM_WORLD, Status::time_up);
   EXPECT_LT(last.at("seconds"), 20);
 }
 
 TEST(Runner, RefusesTargetsThatMeanNothing) {
-  for (const char* target : {"distance <= 1", "upper_value < 1", "upper_value <= x", "<= 1", "upper_value <="}) {
+  for (const char* target :
+       {"distance <= 1", "upper_value < 1", "upper_value <= x", "<= 1", "upper_value <="}) {
     EXPECT_THROW(run(small + Settings{{"run.target", target}}), Error) << target;
   }
 }
 
 TEST(Runner, SavesByCount) {
-  Experiment experiment(Communicator(MPI_COMM_WORLD),
-                        configuration_of(small + Settings{{"run.iterations", "10"}, {"run.checkpoint_every", "4"}}), FileDataSource());
+  Experiment experiment(
+      Communicator(MPI_COMM_WORLD),
+      configuration_of(small + Settings{{"run.iterations", "10"}, {"run.checkpoint_every", "4"}}),
+      FileDataSource());
   std::vector<std::uint64_t> saved;
   RunHooks hooks;
   hooks.checkpoint = [&](std::uint64_t iteration, double) { saved.push_back(iteration); };
@@ -73,13 +84,19 @@ TEST(Runner, SavesByCount) {
 class Broken final : public AgentwiseProblem {
  public:
   explicit Broken(AgentSet agents) : AgentwiseProblem(std::move(agents), 1, 1) {}
-  double f(AgentId, const ConstVector& x, const ConstVector& y) const override { return 0.5 * (y - x).squaredNorm() + 0.5 * x.squaredNorm(); }
-  double g(AgentId agent, const ConstVector& x, const ConstVector& y) const override { return f(agent, x, y); }
-  void grad_f(AgentId, const Sample&, const ConstVector& x, const ConstVector& y, VectorXd& gx, VectorXd& gy) const override {
+  double f(AgentId, const ConstVector& x, const ConstVector& y) const override {
+    return 0.5 * (y - x).squaredNorm() + 0.5 * x.squaredNorm();
+  }
+  double g(AgentId agent, const ConstVector& x, const ConstVector& y) const override {
+    return f(agent, x, y);
+  }
+  void grad_f(AgentId, const Sample&, const ConstVector& x, const ConstVector& y, VectorXd& gx,
+              VectorXd& gy) const override {
     gx = 2 * x - y;
     gy = y - x;
   }
-  void grad_g(AgentId agent, const Sample& sample, const ConstVector& x, const ConstVector& y, VectorXd& gx, VectorXd& gy) const override {
+  void grad_g(AgentId agent, const Sample& sample, const ConstVector& x, const ConstVector& y,
+              VectorXd& gx, VectorXd& gy) const override {
     grad_f(agent, sample, x, y, gx, gy);
     if (agent == 2) gy.setConstant(std::numeric_limits<double>::quiet_NaN());
   }
@@ -89,7 +106,9 @@ TEST(Runner, FindsNanInAUsersProblemAtTheFirstIteration) {
   Network network(Communicator(MPI_COMM_WORLD), make_mixing_matrix(TopologyOptions{.agents = 4}));
   Broken problem(network.agents());
   Configuration configuration;
-  const auto method = find_entry(method_catalog(), "soba", "method").make({problem, network, ConsensusOptions{}, EstimatorOptions{}}, configuration);
+  const auto method =
+      find_entry(method_catalog(), "soba", "method")
+          .make({problem, network, ConsensusOptions{}, EstimatorOptions{}}, configuration);
   Evaluator evaluator(problem, network, MetricsOptions{}, false);
   Runner runner(*method, problem, network, evaluator, RunOptions{}, MetricsOptions{});
   Requests requests;

@@ -9,7 +9,8 @@ namespace echelon {
 namespace {
 
 TEST(Minimize, SolvesAnIllConditionedConvexFunction) {
-  // sum c_i log cosh(y_i - i / 7) + c_i (y_i - i / 7)^2 / 2 with curvatures over five decades; minimizer i / 7.
+  // sum c_i log cosh(y_i - i / 7) + c_i (y_i - i / 7)^2 / 2 with curvatures over five decades;
+  // minimizer i / 7.
   constexpr Index size = 30;
   const auto gradient = [](const VectorXd& y, VectorXd& g) {
     for (Index i = 0; i < size; ++i) {
@@ -29,26 +30,31 @@ TEST(Minimize, SolvesAnIllConditionedConvexFunction) {
 
 TEST(Minimize, SaysSoWhenThereIsNoMinimum) {
   VectorXd y = VectorXd::Zero(2);
-  const auto result = minimize([](const VectorXd&, VectorXd& g) { g.setOnes(); }, y, {.iterations = 30});
+  const auto result =
+      minimize([](const VectorXd&, VectorXd& g) { g.setOnes(); }, y, {.iterations = 30});
   EXPECT_FALSE(result.converged);
   VectorXd z = VectorXd::Zero(2);
-  const auto nan = minimize([](const VectorXd&, VectorXd& g) { g.setConstant(std::nan("")); }, z, {});
+  const auto nan =
+      minimize([](const VectorXd&, VectorXd& g) { g.setConstant(std::nan("")); }, z, {});
   EXPECT_FALSE(nan.converged);
 }
 
 TEST(ConjugateGradient, SolvesDefiniteSystemsAndRefusesOthers) {
   Eigen::MatrixXd root(12, 12);
   for (Index i = 0; i < 12; ++i) {
-    for (Index j = 0; j < 12; ++j) root(i, j) = std::sin(1.0 + 3.0 * static_cast<double>(i) + 7.0 * static_cast<double>(j * j));
+    for (Index j = 0; j < 12; ++j)
+      root(i, j) = std::sin(1.0 + 3.0 * static_cast<double>(i) + 7.0 * static_cast<double>(j * j));
   }
   const Eigen::MatrixXd matrix = root * root.transpose() + 0.1 * Eigen::MatrixXd::Identity(12, 12);
   const VectorXd b = VectorXd::LinSpaced(12, -1, 2);
   VectorXd v = VectorXd::Zero(12);
-  const auto result = conjugate_gradient([&](const VectorXd& at, VectorXd& hv) { hv = matrix * at; }, b, v, {.tolerance = 1e-12});
+  const auto result = conjugate_gradient(
+      [&](const VectorXd& at, VectorXd& hv) { hv = matrix * at; }, b, v, {.tolerance = 1e-12});
   EXPECT_TRUE(result.converged);
   EXPECT_LT((matrix * v - b).norm(), 1e-10);
   v.setZero();
-  const auto refused = conjugate_gradient([&](const VectorXd& at, VectorXd& hv) { hv = -at; }, b, v, {});
+  const auto refused =
+      conjugate_gradient([&](const VectorXd& at, VectorXd& hv) { hv = -at; }, b, v, {});
   EXPECT_FALSE(refused.converged);
 }
 

@@ -14,9 +14,10 @@
 
 namespace echelon {
 
-/// Owner of a *duplicate* of the caller's MPI communicator: no message or error handler of the caller's is touched. Move-only.
-/// MPI must be initialized (at least MPI_THREAD_FUNNELED when threads are used) and outlive the object.
-/// All waits give up after `stall_seconds` with an Error of kind `stalled` that names what was awaited; 0 waits for ever.
+/// Owner of a *duplicate* of the caller's MPI communicator: no message or error handler of the
+/// caller's is touched. Move-only. MPI must be initialized (at least MPI_THREAD_FUNNELED when
+/// threads are used) and outlive the object. All waits give up after `stall_seconds` with an Error
+/// of kind `stalled` that names what was awaited; 0 waits for ever.
 class Communicator {
  public:
   explicit Communicator(MPI_Comm parent, double stall_seconds = 300);
@@ -30,7 +31,8 @@ class Communicator {
   double stall_seconds() const { return stall_seconds_; }
   void set_stall_seconds(double seconds) { stall_seconds_ = seconds; }
 
-  // Collective over all ranks ---------------------------------------------------------------------------------------
+  // Collective over all ranks
+  // ---------------------------------------------------------------------------------------
 
   void barrier(const std::string& what) const;
   /// Bytes of `root`, whole; sizes may differ before the call.
@@ -40,11 +42,13 @@ class Communicator {
   /// Concatenation of all ranks' bytes, by rank.
   std::vector<std::string> gather_all(const std::string& bytes) const;
 
-  /// Runs `body` (which must not communicate) on every rank. If it throws on some ranks, all ranks throw the Error of the lowest of them.
+  /// Runs `body` (which must not communicate) on every rank. If it throws on some ranks, all ranks
+  /// throw the Error of the lowest of them.
   void together(const std::function<void()>& body) const;
   void require_on_all(bool condition, ErrorKind kind, const std::string& message) const;
 
-  /// Completes `requests`, giving other processes the core while it waits. `describe(i)` names an unfinished request.
+  /// Completes `requests`, giving other processes the core while it waits. `describe(i)` names an
+  /// unfinished request.
   void wait_all(std::span<MPI_Request> requests,
                 const std::function<std::string(std::size_t)>& describe) const;
 
@@ -57,8 +61,9 @@ class Communicator {
   double stall_seconds_;
 };
 
-/// Element-wise maximum of small numbers over all ranks, hidden behind one iteration: `exchange` returns what the previous call's numbers
-/// came to (zeros at first), so all ranks see the same decisions at the same iteration. Collective.
+/// Element-wise maximum of small numbers over all ranks, hidden behind one iteration: `exchange`
+/// returns what the previous call's numbers came to (zeros at first), so all ranks see the same
+/// decisions at the same iteration. Collective.
 class OverlappedMaximum {
  public:
   explicit OverlappedMaximum(const Communicator& communicator) : communicator_(communicator) {}

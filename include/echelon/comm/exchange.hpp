@@ -16,7 +16,8 @@ namespace echelon {
 
 /// Who sends which agents' columns to whom; computed once per network.
 ///
-///     outgoing (own agents)              ghosts (foreign agents that own agents hear), ascending by id
+///     outgoing (own agents)              ghosts (foreign agents that own agents hear), ascending
+///     by id
 ///     +----+----+----+----+              +----+----+----+
 ///     | a0 | a1 | a2 | a3 |  --ranks-->  | b7 | c2 | c9 |
 ///     +----+----+----+----+              +----+----+----+
@@ -25,7 +26,7 @@ struct ExchangePlan {
     int rank;
     std::vector<int> send;     ///< positions in `outgoing`, ascending by agent
     std::vector<int> receive;  ///< positions in `ghosts`
-    AgentId first_agent = 0;    ///< of the edges to that rank, for messages to people
+    AgentId first_agent = 0;   ///< of the edges to that rank, for messages to people
   };
   /// One neighbor's column: in `outgoing` (source >= 0) or in `ghosts` (-1 - source).
   struct Term {
@@ -35,13 +36,16 @@ struct ExchangePlan {
   int local = 0;
   int ghosts = 0;
   std::vector<Peer> peers;
-  std::vector<std::size_t> offsets;  ///< terms of local agent i: offsets[i] .. offsets[i+1], ascending by sender
+  std::vector<std::size_t>
+      offsets;  ///< terms of local agent i: offsets[i] .. offsets[i+1], ascending by sender
   std::vector<Term> terms;
 
-  ExchangePlan(const MixingMatrix& matrix, const AgentSet& agents, const std::vector<int>& owner, int rank);
+  ExchangePlan(const MixingMatrix& matrix, const AgentSet& agents, const std::vector<int>& owner,
+               int rank);
 };
 
-/// Transport of d x m blocks; the interface that shared-memory windows and other transports implement.
+/// Transport of d x m blocks; the interface that shared-memory windows and other transports
+/// implement.
 class Exchange {
  public:
   virtual ~Exchange() = default;

@@ -12,13 +12,15 @@
 namespace echelon {
 
 namespace detail {
-/// out <- sum of terms' columns, rows [from, from + rows), as a chain of multiply-adds in ascending order of agents.
-void mix_rows(const Exchange& exchange, const ExchangePlan::Term* terms, std::size_t count, Index from,
-              Index rows, double* out);
+/// out <- sum of terms' columns, rows [from, from + rows), as a chain of multiply-adds in ascending
+/// order of agents.
+void mix_rows(const Exchange& exchange, const ExchangePlan::Term* terms, std::size_t count,
+              Index from, Index rows, double* out);
 }  // namespace detail
 
-/// Collective over neighboring ranks; all ranks start and finish their mixers in the same order. `pre` and `post` are Eigen
-/// expressions of d x m blocks; `pre` is evaluated straight into the outgoing columns. `out` must not occur in `pre` or `post`.
+/// Collective over neighboring ranks; all ranks start and finish their mixers in the same order.
+/// `pre` and `post` are Eigen expressions of d x m blocks; `pre` is evaluated straight into the
+/// outgoing columns. `out` must not occur in `pre` or `post`.
 class Mixer {
  public:
   Mixer(Network& network, std::string name, Index dimension)

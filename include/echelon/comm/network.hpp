@@ -21,9 +21,10 @@ class Mixer;
 
 /// What the agents sent. Both are counted where it happens.
 struct Traffic {
-  std::int64_t bytes = 0;        ///< agent to agent, as if each agent had a machine of its own; all agents of this rank
+  std::int64_t bytes =
+      0;  ///< agent to agent, as if each agent had a machine of its own; all agents of this rank
   std::int64_t messages = 0;
-  std::int64_t rank_bytes = 0;   ///< what this rank really handed to MPI
+  std::int64_t rank_bytes = 0;  ///< what this rank really handed to MPI
 };
 
 /// Which rank hosts which agent: contiguous blocks whose sizes differ by at most one.
@@ -32,7 +33,8 @@ std::vector<int> deal_agents(AgentId agents, int ranks);
 /// Agents 0 .. n-1 on ranks, who hears whom, and exact means. Construction is collective.
 class Network {
  public:
-  /// `owner[a]` is the rank of agent a; the same on every rank. Deals in blocks if empty. Takes the communicator's duplicate.
+  /// `owner[a]` is the rank of agent a; the same on every rank. Deals in blocks if empty. Takes the
+  /// communicator's duplicate.
   Network(Communicator communicator, MixingMatrix matrix, std::vector<int> owner = {});
   ~Network();
   Network(const Network&) = delete;
@@ -47,15 +49,17 @@ class Network {
   /// A mixer for d x m blocks of the variable called `name`.
   Mixer mixer(std::string name, Index dimension);
 
-  /// Collective: exact mean over all agents of the columns of `local`, with additions in the order of a fixed binary tree
-  /// over agent ids, so the same bits on any number of ranks and threads. Counted as traffic.
+  /// Collective: exact mean over all agents of the columns of `local`, with additions in the order
+  /// of a fixed binary tree over agent ids, so the same bits on any number of ranks and threads.
+  /// Counted as traffic.
   void mean(const AgentView& local, VectorXd& mean);
   /// The same for evaluation: not counted.
   VectorXd mean_for_report(const AgentView& local);
   /// Sum over agents in the same order; for evaluation.
   VectorXd sum_for_report(const AgentView& local);
 
-  /// Temporary d x m blocks shared by everything of one height; contents do not survive the next use of the same name.
+  /// Temporary d x m blocks shared by everything of one height; contents do not survive the next
+  /// use of the same name.
   AgentMatrix& scratch(const std::string& name, Index dimension);
 
   Traffic traffic() const { return traffic_; }

@@ -9,8 +9,9 @@
 
 namespace echelon {
 
-/// Adds the columns of all agents along a fixed binary tree: node [lo, hi) splits at the largest power of two below its
-/// size. A rank folds the maximal subtrees that it owns; slices of these partial sums are folded by one rank each, then gathered.
+/// Adds the columns of all agents along a fixed binary tree: node [lo, hi) splits at the largest
+/// power of two below its size. A rank folds the maximal subtrees that it owns; slices of these
+/// partial sums are folded by one rank each, then gathered.
 class TreeReduction {
  public:
   TreeReduction(const AgentSet& agents, const std::vector<int>& owner, int rank, int ranks);
@@ -35,7 +36,8 @@ class TreeReduction {
   };
   int build(AgentId low, AgentId high, const std::vector<int>& owner);
   void fold_own_blocks(const AgentView& local, Eigen::MatrixXd& partials) const;
-  void fold_top(int node, const std::vector<const double*>& partials, Index rows, double* out) const;
+  void fold_top(int node, const std::vector<const double*>& partials, Index rows,
+                double* out) const;
 
   AgentSet agents_;
   int rank_;

@@ -14,16 +14,20 @@ namespace echelon {
 
 class ConsensusVariable {
  public:
-  /// All agents start at `start` (d numbers). Throws a usage error if the network cannot serve the strategy.
+  /// All agents start at `start` (d numbers). Throws a usage error if the network cannot serve the
+  /// strategy.
   ConsensusVariable(Network& network, std::string name, const VectorXd& start,
                     const StrategyEntry& strategy);
 
-  operator const AgentView&() const { return value_; }  // NOLINT(google-explicit-constructor): reads as the value
+  operator const AgentView&() const {
+    return value_;
+  }  // NOLINT(google-explicit-constructor): reads as the value
   const AgentView& value() const { return value_; }
   const std::string& name() const { return name_; }
   const StrategyEntry& strategy() const { return *entry_; }
 
-  /// One step against `direction`, a d x m Eigen expression, evaluated once without allocation. Collective.
+  /// One step against `direction`, a d x m Eigen expression, evaluated once without allocation.
+  /// Collective.
   template <class Derived>
   void descend(double step, const Eigen::MatrixBase<Derived>& direction) {
     AgentMatrix& evaluated = network_->scratch("direction", value_.rows());

@@ -8,7 +8,8 @@ namespace echelon {
 using Eigen::Index;
 using Eigen::VectorXd;
 
-/// A d x m block of doubles, one column per local agent, columns 64-byte aligned (stride padded to 8 numbers).
+/// A d x m block of doubles, one column per local agent, columns 64-byte aligned (stride padded to
+/// 8 numbers).
 using AgentView = Eigen::Map<Eigen::MatrixXd, Eigen::Aligned64, Eigen::OuterStride<>>;
 
 /// Owns a d x m block. Swapping two matrices swaps their memory; references to either stay valid.
@@ -42,6 +43,8 @@ class AgentMatrix : public AgentView {
 void swap(AgentMatrix& a, AgentMatrix& b) noexcept;
 
 /// The leading dimension of a d x m block: d rounded up to a multiple of 8, at least 8.
-inline Index padded_rows(Index rows) { return rows <= 8 ? 8 : (rows + 7) / 8 * 8; }
+inline Index padded_rows(Index rows) {
+  return rows <= 8 ? 8 : (rows + 7) / 8 * 8;
+}
 
 }  // namespace echelon

@@ -11,25 +11,29 @@
 
 namespace echelon {
 
-/// Keys are `section.name`. Parts of the program `read` the sections they own; whatever stays unread is an error.
+/// Keys are `section.name`. Parts of the program `read` the sections they own; whatever stays
+/// unread is an error.
 class Configuration {
  public:
-  /// A later `set` of the same key wins. `origin` names file and line, the environment, or the command line.
+  /// A later `set` of the same key wins. `origin` names file and line, the environment, or the
+  /// command line.
   void set(const std::string& key, const std::string& value, const std::string& origin);
 
-  /// Sets every option of `options` that was given, checks it, and records the declaration for `resolved`.
+  /// Sets every option of `options` that was given, checks it, and records the declaration for
+  /// `resolved`.
   template <class Options>
   void read(std::string_view section, Options& options) {
     apply(section, [&](OptionVisitor& visitor) { options.visit(visitor); });
   }
 
-  /// Throws a usage error for the first given key that nothing has read, with the nearest known name.
+  /// Throws a usage error for the first given key that nothing has read, with the nearest known
+  /// name.
   void require_all_read() const;
 
   bool has(const std::string& key) const { return given_.count(key) > 0; }
 
-  /// The resolved configuration as INI text, in the order of reading; reads back as the same configuration.
-  /// Without operational options it is the part that decides what is computed.
+  /// The resolved configuration as INI text, in the order of reading; reads back as the same
+  /// configuration. Without operational options it is the part that decides what is computed.
   std::string resolved(bool with_operational = true) const;
 
   /// All options read so far, under their full names and with their values.

@@ -1,5 +1,6 @@
 #pragma once
-/// Errors that a user or a caller can do something about. The executable maps each kind to its exit code.
+/// Errors that a user or a caller can do something about. The executable maps each kind to its exit
+/// code.
 
 #include <source_location>
 #include <sstream>
@@ -58,8 +59,9 @@ namespace detail {
 /// For mistakes of ours. Active in development and audit builds.
 #ifdef ECHELON_ASSERTIONS
 #define ECHELON_ASSERT(expression) \
-  ((expression) ? void()           \
-                : ::echelon::detail::assertion_failed(#expression, std::source_location::current()))
+  ((expression)                    \
+       ? void()                    \
+       : ::echelon::detail::assertion_failed(#expression, std::source_location::current()))
 #else
 #define ECHELON_ASSERT(expression) void(sizeof(bool(expression)))
 #endif

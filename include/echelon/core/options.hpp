@@ -1,6 +1,6 @@
 #pragma once
-/// Options are declared once, by a member function `visit(OptionVisitor&)` of the struct that holds them. Help, the
-/// reader of configuration files, the echo in results and `describe` are visitors.
+/// Options are declared once, by a member function `visit(OptionVisitor&)` of the struct that holds
+/// them. Help, the reader of configuration files, the echo in results and `describe` are visitors.
 
 #include <cstdint>
 #include <limits>
@@ -21,10 +21,18 @@ struct Range {
   std::string text() const;  ///< such as "(0, 1]" or ">= 1"
 };
 
-inline Range any_number() { return {}; }
-inline Range at_least(double low) { return {.low = low}; }
-inline Range above(double low) { return {.low = low, .low_open = true}; }
-inline Range between(double low, double high) { return {.low = low, .high = high}; }
+inline Range any_number() {
+  return {};
+}
+inline Range at_least(double low) {
+  return {.low = low};
+}
+inline Range above(double low) {
+  return {.low = low, .low_open = true};
+}
+inline Range between(double low, double high) {
+  return {.low = low, .high = high};
+}
 inline Range above_up_to(double low, double high) {
   return {.low = low, .high = high, .low_open = true};
 }
@@ -42,8 +50,8 @@ class OptionVisitor {
   virtual void choice(std::string_view name, std::string& value,
                       const std::vector<std::string>& words, std::string_view help) = 0;
 
-  /// Options visited while this is on say how a run is carried out (threads, folders, progress), not what it
-  /// computes: they are left out of result files and of the comparison on resume.
+  /// Options visited while this is on say how a run is carried out (threads, folders, progress),
+  /// not what it computes: they are left out of result files and of the comparison on resume.
   void operational(bool on) { operational_ = on; }
 
  protected:

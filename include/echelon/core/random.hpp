@@ -1,5 +1,6 @@
 #pragma once
-/// Counter-based random numbers: a draw is a pure function of what it is for, never of what was drawn before.
+/// Counter-based random numbers: a draw is a pure function of what it is for, never of what was
+/// drawn before.
 
 #include <array>
 #include <cstdint>
@@ -21,19 +22,20 @@ enum class Purpose : std::uint32_t {
   start = 8,
 };
 
-/// A stream of numbers for (seed, purpose, agent, iteration, stream): Philox4x64-10 with the last three as the counter.
-/// Source: J. Salmon, M. Moraes, R. Dror, D. Shaw, SC 2011 (Random123).
+/// A stream of numbers for (seed, purpose, agent, iteration, stream): Philox4x64-10 with the last
+/// three as the counter. Source: J. Salmon, M. Moraes, R. Dror, D. Shaw, SC 2011 (Random123).
 class Draws {
  public:
   Draws(std::uint64_t seed, Purpose purpose, AgentId agent = 0, std::uint64_t iteration = 0,
         std::uint64_t stream = 0);
 
   std::uint64_t bits();
-  double uniform();                         ///< in the open interval (0, 1)
+  double uniform();                          ///< in the open interval (0, 1)
   std::uint64_t below(std::uint64_t bound);  ///< in 0 .. bound-1, without bias; bound >= 1
-  double normal();                          ///< mean 0, variance 1
-  double gamma(double shape);               ///< scale 1, shape > 0; underflows to 0 for tiny shapes
-  double log_gamma(double shape);           ///< logarithm of a Gamma(shape, 1) draw, finite for any shape > 0
+  double normal();                           ///< mean 0, variance 1
+  double gamma(double shape);  ///< scale 1, shape > 0; underflows to 0 for tiny shapes
+  double log_gamma(
+      double shape);  ///< logarithm of a Gamma(shape, 1) draw, finite for any shape > 0
   std::vector<std::int64_t> permutation(std::int64_t count);
 
  private:

@@ -1,6 +1,6 @@
 #pragma once
-/// Everything that an iteration carries over is shown to a StateVisitor; checkpoints, restart, memory
-/// accounting and divergence checks are visitors.
+/// Everything that an iteration carries over is shown to a StateVisitor; checkpoints, restart,
+/// memory accounting and divergence checks are visitors.
 
 #include <cstdint>
 #include <string>
@@ -15,12 +15,20 @@ class StateVisitor {
   virtual ~StateVisitor() = default;
 
   /// A d x m matrix, one column per local agent.
-  void per_agent(std::string_view name, AgentMatrix& state) { visit(prefix_ + std::string(name), state); }
+  void per_agent(std::string_view name, AgentMatrix& state) {
+    visit(prefix_ + std::string(name), state);
+  }
   /// A number that is the same on every rank.
-  void replicated(std::string_view name, double& value) { visit(prefix_ + std::string(name), value); }
-  void replicated(std::string_view name, std::int64_t& value) { visit(prefix_ + std::string(name), value); }
+  void replicated(std::string_view name, double& value) {
+    visit(prefix_ + std::string(name), value);
+  }
+  void replicated(std::string_view name, std::int64_t& value) {
+    visit(prefix_ + std::string(name), value);
+  }
   /// A table that is the same on every rank and may change its number of rows.
-  void replicated(std::string_view name, Eigen::MatrixXd& table) { visit(prefix_ + std::string(name), table); }
+  void replicated(std::string_view name, Eigen::MatrixXd& table) {
+    visit(prefix_ + std::string(name), table);
+  }
 
   /// Visits `part` with its names below `name/`.
   template <class Part>

@@ -27,8 +27,8 @@ struct ExperimentOptions {
   void visit(OptionVisitor& visitor);
 };
 
-/// Problem, method, network, evaluator and runner of one configuration. Construction is collective; a usage or data error on any rank is
-/// thrown on all of them.
+/// Problem, method, network, evaluator and runner of one configuration. Construction is collective;
+/// a usage or data error on any rank is thrown on all of them.
 class Experiment {
  public:
   Experiment(Communicator communicator, Configuration configuration, const DataSource& data);

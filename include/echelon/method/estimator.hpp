@@ -21,7 +21,8 @@ using OraclePoint = std::span<const AgentView* const>;
 using OracleOutputs = std::span<AgentView* const>;
 using Oracle = std::function<void(const Sample&, OraclePoint, OracleOutputs)>;
 
-/// Calls the oracle, at one or several points with the same sample, and leaves the estimates in `outputs`.
+/// Calls the oracle, at one or several points with the same sample, and leaves the estimates in
+/// `outputs`.
 class GradientEstimator {
  public:
   virtual ~GradientEstimator() = default;
@@ -49,7 +50,9 @@ struct EstimatorEntry {
   std::string formula;
   std::string reference;
   /// `heights` are the dimensions of the outputs, `agents` the number of local agents.
-  std::function<std::unique_ptr<GradientEstimator>(const EstimatorOptions&, const std::vector<Index>& heights, int agents)> make;
+  std::function<std::unique_ptr<GradientEstimator>(const EstimatorOptions&,
+                                                   const std::vector<Index>& heights, int agents)>
+      make;
 };
 
 /// plain, momentum.

@@ -1,5 +1,6 @@
 #pragma once
-/// What is iterated, and along which local directions. One file per method; no MPI, no files, no loop.
+/// What is iterated, and along which local directions. One file per method; no MPI, no files, no
+/// loop.
 
 #include <cstdint>
 #include <functional>
@@ -31,15 +32,16 @@ class Method {
 /// Which strategy each variable uses; names of the catalog.
 struct ConsensusOptions {
   std::string strategy = "gt-atc";
-  std::string x;          ///< empty: as `strategy`
-  std::string y;          ///< empty: as `strategy`
-  std::string auxiliary;  ///< empty: as y
+  std::string x{};          ///< empty: as `strategy`
+  std::string y{};          ///< empty: as `strategy`
+  std::string auxiliary{};  ///< empty: as y
 
   void visit(OptionVisitor& visitor);  ///< section `consensus`
   const StrategyEntry& upper() const;
   const StrategyEntry& lower() const;
   const StrategyEntry& helper() const;
-  /// True if agents keep lower-level values of their own. Throws a usage error if y and its auxiliary disagree on that.
+  /// True if agents keep lower-level values of their own. Throws a usage error if y and its
+  /// auxiliary disagree on that.
   bool personal() const;
 };
 
@@ -57,7 +59,8 @@ struct MethodContext {
   ConsensusVariable auxiliary_variable(std::string name, const VectorXd& start) const;
 };
 
-/// Step sizes of iteration k: s (1 + k / decay_offset)^-e, with one exponent for x and one for y and its auxiliaries; 0 is constant.
+/// Step sizes of iteration k: s (1 + k / decay_offset)^-e, with one exponent for x and one for y
+/// and its auxiliaries; 0 is constant.
 struct StepSchedule {
   double upper_decay = 0;
   double lower_decay = 0;
@@ -73,8 +76,8 @@ struct MethodEntry {
   std::string summary;
   std::string formula;
   std::string reference;
-  std::string assumes;      ///< of the problem
-  bool uses_products;       ///< second-order products, so data kernels default to double
+  std::string assumes;  ///< of the problem
+  bool uses_products;   ///< second-order products, so data kernels default to double
   std::function<std::vector<OptionDescription>()> options;
   /// Reads its options from section `method`. Collective.
   std::function<std::unique_ptr<Method>(const MethodContext&, Configuration&)> make;

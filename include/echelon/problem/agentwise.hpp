@@ -7,9 +7,10 @@
 
 namespace echelon {
 
-/// Derive, implement f, g and their gradients for one agent, and hand the object to any method. Called from several threads at
-/// once if the run has threads, so keep them free of hidden state; use `sample` as the only source of randomness
-/// (Draws(seed, Purpose::minibatch, agent, sample.iteration, ...)).
+/// Derive, implement f, g and their gradients for one agent, and hand the object to any method.
+/// Called from several threads at once if the run has threads, so keep them free of hidden state;
+/// use `sample` as the only source of randomness (Draws(seed, Purpose::minibatch, agent,
+/// sample.iteration, ...)).
 class AgentwiseProblem : public BilevelProblem {
  public:
   AgentwiseProblem(AgentSet agents, Index upper_dimension, Index lower_dimension)
@@ -17,10 +18,10 @@ class AgentwiseProblem : public BilevelProblem {
 
   virtual double f(AgentId agent, const ConstVector& x, const ConstVector& y) const = 0;
   virtual double g(AgentId agent, const ConstVector& x, const ConstVector& y) const = 0;
-  virtual void grad_f(AgentId agent, const Sample& sample, const ConstVector& x, const ConstVector& y,
-                      VectorXd& gx, VectorXd& gy) const = 0;
-  virtual void grad_g(AgentId agent, const Sample& sample, const ConstVector& x, const ConstVector& y,
-                      VectorXd& gx, VectorXd& gy) const = 0;
+  virtual void grad_f(AgentId agent, const Sample& sample, const ConstVector& x,
+                      const ConstVector& y, VectorXd& gx, VectorXd& gy) const = 0;
+  virtual void grad_g(AgentId agent, const Sample& sample, const ConstVector& x,
+                      const ConstVector& y, VectorXd& gx, VectorXd& gy) const = 0;
 
   using BilevelProblem::grad_f;
   using BilevelProblem::grad_g;

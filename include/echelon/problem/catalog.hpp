@@ -26,7 +26,8 @@ struct ProblemEntry {
   std::string formula;
   std::string reference;
   std::function<std::vector<OptionDescription>()> options;
-  /// Reads its options from section `problem`. Not collective: each rank reads its own agents' data.
+  /// Reads its options from section `problem`. Not collective: each rank reads its own agents'
+  /// data.
   std::function<std::unique_ptr<BilevelProblem>(const ProblemContext&, Configuration&)> make;
 };
 

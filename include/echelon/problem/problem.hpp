@@ -1,10 +1,13 @@
 #pragma once
 /// The oracle interface: what a bilevel problem offers to methods.
 ///
-///     minimize over x   F(x) = 1/n sum_i f_i(x, y*(x)),   y*(x) = argmin over y of 1/n sum_i g_i(x, y)     (shared)
-///                                                        y_i*(x) = argmin over y of g_i(x, y)             (personal)
+///     minimize over x   F(x) = 1/n sum_i f_i(x, y*(x)),   y*(x) = argmin over y of 1/n sum_i
+///     g_i(x, y)     (shared)
+///                                                        y_i*(x) = argmin over y of g_i(x, y)
+///                                                        (personal)
 ///
-/// x in R^p, y in R^q. Batched calls take d x m blocks, one column per local agent. None of them is collective.
+/// x in R^p, y in R^q. Batched calls take d x m blocks, one column per local agent. None of them is
+/// collective.
 
 #include <Eigen/Core>
 #include <cstdint>
@@ -24,7 +27,8 @@ using Vector = Eigen::Map<VectorXd>;
 
 enum class Level { upper, lower };  ///< f or g
 
-/// Names the random draw behind an oracle call; the agent's id and the seed are added inside. Equal handles give equal samples.
+/// Names the random draw behind an oracle call; the agent's id and the seed are added inside. Equal
+/// handles give equal samples.
 struct Sample {
   std::uint64_t iteration = 0;
   std::uint32_t step = 0;    ///< inner step
@@ -53,7 +57,8 @@ struct AgentPoint {
   bool wants_gy() const { return gy.data() != nullptr; }
 };
 
-/// Second-order products of g at (x, y): hv = (d2g/dy2) v, jv = (d2g/dxdy) v, the x-gradient of <grad_y g, v>.
+/// Second-order products of g at (x, y): hv = (d2g/dy2) v, jv = (d2g/dxdy) v, the x-gradient of
+/// <grad_y g, v>.
 struct ProductPoint {
   const AgentView& x;
   const AgentView& y;
@@ -73,18 +78,21 @@ struct AgentProduct {
   bool wants_jv() const { return jv.data() != nullptr; }
 };
 
-/// Finite-difference step of the products: central differences of grad g at y + d v and y - d v, same sample.
-///   relative: d = step (1 + |y|_inf) / |v|_2      capped: d = step / max(1, |v|_2)      absolute: d = step
+/// Finite-difference step of the products: central differences of grad g at y + d v and y - d v,
+/// same sample.
+///   relative: d = step (1 + |y|_inf) / |v|_2      capped: d = step / max(1, |v|_2)      absolute:
+///   d = step
 struct DifferenceStep {
   enum class Rule { relative, capped, absolute } rule = Rule::relative;
   double step = 6e-6;
 };
 
-/// Oracle calls of the local agents since construction, counted by the batched calls; evaluations for reports go through the calls of one
-/// agent and are not part of an algorithm's cost.
+/// Oracle calls of the local agents since construction, counted by the batched calls; evaluations
+/// for reports go through the calls of one agent and are not part of an algorithm's cost.
 struct OracleCounts {
   std::int64_t gradients = 0;  ///< one function, one agent, one point, x- and y-part together
-  std::int64_t products = 0;   ///< exact second-order products; a finite-difference product is two gradients
+  std::int64_t products =
+      0;  ///< exact second-order products; a finite-difference product is two gradients
 };
 
 /// A named single-level problem to compare with, such as training on the noisy labels.
@@ -125,13 +133,16 @@ class BilevelProblem {
     grad_g(sample, std::span(points.begin(), points.size()));
   }
 
-  /// Second-order products by finite differences of grad_g: two gradients per agent whose v is not zero.
-  void difference_product(const Sample& sample, const ProductPoint& point, const DifferenceStep& step);
+  /// Second-order products by finite differences of grad_g: two gradients per agent whose v is not
+  /// zero.
+  void difference_product(const Sample& sample, const ProductPoint& point,
+                          const DifferenceStep& step);
   /// Exact second-order products; only if has_exact_products().
   void exact_product(const Sample& sample, const ProductPoint& point);
   virtual bool has_exact_products() const { return false; }
 
-  // One agent at a time; `local` counts the local agents from 0. Called from several threads at once. ---------------
+  // One agent at a time; `local` counts the local agents from 0. Called from several threads at
+  // once. ---------------
 
   virtual double value(Level level, int local, const Sample& sample, const ConstVector& x,
                        const ConstVector& y) const = 0;
@@ -139,17 +150,21 @@ class BilevelProblem {
   virtual void gradient(Level level, int local, const Sample& sample,
                         std::span<const AgentPoint> points) const = 0;
   virtual void product(int local, const Sample& sample, const AgentProduct& product) const;
-  /// The products of one agent by central differences; returns the gradient calls it took (2, or 0 where v = 0).
+  /// The products of one agent by central differences; returns the gradient calls it took (2, or 0
+  /// where v = 0).
   std::int64_t difference_product(int local, const Sample& sample, AgentProduct product,
                                   const DifferenceStep& step) const;
 
-  // What a run reports. ------------------------------------------------------------------------------------------
+  // What a run reports.
+  // ------------------------------------------------------------------------------------------
 
   virtual std::optional<KnownSolution> known_solution(bool personal) const;
 
-  /// Names of the problem's own figures (such as test_accuracy). Every rank must return the same list.
+  /// Names of the problem's own figures (such as test_accuracy). Every rank must return the same
+  /// list.
   virtual std::vector<std::string> metric_names() const { return {}; }
-  /// Per-agent contributions whose sums over all agents `finish_metrics` turns into the figures above.
+  /// Per-agent contributions whose sums over all agents `finish_metrics` turns into the figures
+  /// above.
   virtual Index metric_sums() const { return 0; }
   virtual void add_metric_sums(int local, const ConstVector& x, const ConstVector& y,
                                Eigen::Ref<VectorXd> sums) const;
@@ -157,7 +172,8 @@ class BilevelProblem {
 
   /// Yardsticks: single-level problems in y whose minimizers are measured with the same figures.
   virtual std::vector<BaselineInfo> baselines() const { return {}; }
-  virtual void baseline_gradient(std::size_t baseline, int local, const ConstVector& y, Vector gy) const;
+  virtual void baseline_gradient(std::size_t baseline, int local, const ConstVector& y,
+                                 Vector gy) const;
 
   OracleCounts counts() const { return counts_; }
 

@@ -45,12 +45,14 @@ struct PqOptions {
 
 class Quadratic final : public BilevelProblem {
  public:
-  /// Random instance from `seed`: spectrum of the mean of A in [1 / condition, 1], |C| about 1 / condition. `heterogeneity` h scales how far
-  /// the agents' offsets (and, with matrices = own, their matrices) lie apart; at 0 all agents are equal.
+  /// Random instance from `seed`: spectrum of the mean of A in [1 / condition, 1], |C| about 1 /
+  /// condition. `heterogeneity` h scales how far the agents' offsets (and, with matrices = own,
+  /// their matrices) lie apart; at 0 all agents are equal.
   Quadratic(AgentSet agents, const QuadraticOptions& options, std::uint64_t seed);
 
-  /// Problem P-Q: f = 1/2 |x - 1|^2 + 1/2 y'A y, g = 1/2 y'A y - x'y, A = diag(linspace(.5, 2, d)), so that
-  /// y*(x) = A^-1 x, x* = A (A + I)^-1 1. Heterogeneity adds linear terms with zero mean over the agents; the solution stays.
+  /// Problem P-Q: f = 1/2 |x - 1|^2 + 1/2 y'A y, g = 1/2 y'A y - x'y, A = diag(linspace(.5, 2, d)),
+  /// so that y*(x) = A^-1 x, x* = A (A + I)^-1 1. Heterogeneity adds linear terms with zero mean
+  /// over the agents; the solution stays.
   Quadratic(AgentSet agents, const PqOptions& options, std::uint64_t seed);
 
   Index upper_dimension() const override { return p_; }
@@ -77,10 +79,11 @@ class Quadratic final : public BilevelProblem {
   double noise_;
   bool own_matrices_ = false;
   bool is_pq_ = false;
-  QuadraticMatrices base_;      // common part of every agent's matrices
-  Eigen::MatrixXd F_;           // q x q
-  double h_ = 1;                // H = h I
-  VectorXd mean_delta_a_, mean_delta_u_, mean_delta_w_;  // P-Q: subtracted, so that perturbations have zero mean
+  QuadraticMatrices base_;  // common part of every agent's matrices
+  Eigen::MatrixXd F_;       // q x q
+  double h_ = 1;            // H = h I
+  VectorXd mean_delta_a_, mean_delta_u_,
+      mean_delta_w_;  // P-Q: subtracted, so that perturbations have zero mean
   std::vector<QuadraticMatrices> matrices_;
   std::vector<QuadraticTerms> terms_;
 };

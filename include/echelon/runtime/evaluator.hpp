@@ -1,5 +1,6 @@
 #pragma once
-/// The figures of a report. All of them are functions of the iterates alone, with the same bits on any placement.
+/// The figures of a report. All of them are functions of the iterates alone, with the same bits on
+/// any placement.
 
 #include <limits>
 #include <string>
@@ -33,10 +34,11 @@ constexpr double no_figure = std::numeric_limits<double>::quiet_NaN();
 class Evaluator {
  public:
   /// `personal`: agents keep lower-level values of their own.
-  Evaluator(BilevelProblem& problem, Network& network, const MetricsOptions& options, bool personal);
+  Evaluator(BilevelProblem& problem, Network& network, const MetricsOptions& options,
+            bool personal);
 
-  /// upper_value, lower_gradient_norm, hypergradient_norm, consensus_error_x, consensus_error_y, distance_to_solution, then the
-  /// problem's own.
+  /// upper_value, lower_gradient_norm, hypergradient_norm, consensus_error_x, consensus_error_y,
+  /// distance_to_solution, then the problem's own.
   const std::vector<Column>& columns() const { return columns_; }
   /// Collective. x and y are the iterates to report.
   std::vector<double> evaluate(const AgentView& x, const AgentView& y);

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <functional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "echelon/method/method.hpp"
@@ -15,7 +16,7 @@ namespace echelon {
 struct RunOptions {
   std::int64_t iterations = 1000;
   double seconds = 0;
-  std::string target;
+  std::string target{};
   std::int64_t check_every = 20;
   std::int64_t checkpoint_every = 0;
   double checkpoint_seconds = 600;
@@ -50,8 +51,8 @@ struct RunHooks {
 class Runner {
  public:
   /// The references outlive the runner.
-  Runner(Method& method, BilevelProblem& problem, Network& network, Evaluator& evaluator, const RunOptions& options,
-         const MetricsOptions& metrics);
+  Runner(Method& method, BilevelProblem& problem, Network& network, Evaluator& evaluator,
+         const RunOptions& options, const MetricsOptions& metrics);
 
   /// Collective. Continues from where the visited state stands.
   Outcome run(const RunHooks& hooks, Requests& requests);
@@ -59,9 +60,13 @@ class Runner {
   /// Everything that decides the rest of the run: the method, the counts, and the table of reports.
   void visit_state(StateVisitor& visitor);
 
-  /// Of the table: iteration, seconds, the evaluator's six, gradient_calls, product_calls, bytes_sent, the problem's own.
+  /// Of the table: iteration, seconds, the evaluator's six, gradient_calls, product_calls,
+  /// bytes_sent, the problem's own.
   const std::vector<Column>& columns() const { return columns_; }
   const Eigen::MatrixXd& table() const { return table_; }
+  /// A figure of the newest report; NaN before the first. Throws a usage error for a column that
+  /// does not exist.
+  double figure(std::string_view column) const;
   std::uint64_t iteration() const { return static_cast<std::uint64_t>(iteration_); }
   /// Seconds of computing that earlier parts of this run took.
   void set_elapsed(double seconds) { elapsed_before_ = seconds; }
@@ -77,6 +82,8 @@ class Runner {
     double value = 0;
   };
   void parse_target();
+  /// Errors of the method name the iteration.
+  void iterate();
   void report(const RunHooks& hooks);
   bool target_met() const;
   std::string find_divergence();
@@ -95,7 +102,8 @@ class Runner {
   std::optional<Target> target_;
 
   std::int64_t iteration_ = 0;
-  std::int64_t gradients_ = 0, products_ = 0, bytes_ = 0;           // of all ranks, up to the last collection
+  std::int64_t gradients_ = 0, products_ = 0,
+               bytes_ = 0;  // of all ranks, up to the last collection
   std::int64_t own_gradients_ = 0, own_products_ = 0, own_bytes_ = 0;  // of this rank, then
   Eigen::MatrixXd table_;
   double elapsed_before_ = 0;

@@ -22,7 +22,7 @@ struct TopologyOptions {
   std::string weights = "metropolis";
   bool lazy = false;
   double edge_probability = 0.3;
-  std::string file;
+  std::string file{};
   std::int64_t graph_seed = 1;
 
   void visit(OptionVisitor& visitor);  ///< section `network`

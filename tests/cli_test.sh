@@ -1,0 +1,313 @@
+#!/usr/bin/env bash
+# What the executable does with good and bad input, alone and on several ranks.   cli_test.sh EXECUTABLE SOURCE
+set -uo pipefail
+echelon=$1
+source=$2
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+cd "$scratch" || exit 1
+export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMP_NUM_THREADS=1
+mpi=(mpirun --oversubscribe --bind-to none)
+
+failures=0
+cases=0
+wrong() {
+  failures=$((failures + 1))
+  echo "WRONG: $*" >&2
+  sed 's/^/    out: /' out | tail -5 >&2
+  sed 's/^/    err: /' err | grep -v '^    err: *$' | head -8 >&2
+}
+
+# run_on RANKS ARGUMENTS: leaves `out`, `err` and `code`. 0 ranks: without mpirun.
+run_on() {
+  local ranks=$1
+  shift
+  if [[ $ranks -eq 0 ]]; then
+    timeout 20 "$echelon" "$@" >out 2>err </dev/null
+  else
+    timeout 20 "${mpi[@]}" -n "$ranks" "$echelon" "$@" >out 2>err </dev/null
+  fi
+  code=$?
+}
+
+fingerprint() { find "$1" -type f -exec md5sum {} + 2>/dev/null | sort | md5sum; }
+
+# refused CODE PATTERN ARGUMENTS: one line, the code, the pattern, nothing new and nothing changed; without mpirun and on 3 ranks.
+refused() {
+  local expected=$1 pattern=$2 ranks before lines
+  shift 2
+  for ranks in 0 3; do
+    cases=$((cases + 1))
+    before=$(fingerprint kept)
+    rm -rf new
+    run_on "$ranks" "$@"
+    [[ $code -eq $expected ]] || wrong "exit code $code, not $expected, on $ranks ranks: $*"
+    lines=$(grep -c '^echelon: ' err)
+    [[ $lines -eq 1 ]] || wrong "$lines messages, not 1, on $ranks ranks: $*"
+    grep '^echelon: ' err | grep -Eq -- "$pattern" || wrong "no /$pattern/ in the message on $ranks ranks: $*"
+    [[ $ranks -ne 0 || $(wc -l <err) -eq 1 ]] || wrong "more than one line on standard error: $*"
+    [[ $expected -eq 3 || ! -e new ]] || wrong "a refused run left its folder on $ranks ranks: $*"
+    [[ $(fingerprint kept) == "$before" ]] || wrong "files of an earlier run changed on $ranks ranks: $*"
+  done
+}
+
+# done_on RANKS PATTERN ARGUMENTS: exit code 0, and the pattern on standard output or error.
+done_on() {
+  local ranks=$1 pattern=$2
+  shift 2
+  cases=$((cases + 1))
+  run_on "$ranks" "$@"
+  [[ $code -eq 0 ]] || wrong "exit code $code, not 0, on $ranks ranks: $*"
+  cat out err | grep -Eq -- "$pattern" || wrong "no /$pattern/ in the output on $ranks ranks: $*"
+}
+
+is() { # is WHAT COMMAND...
+  local what=$1
+  shift
+  cases=$((cases + 1))
+  "$@" >is.out 2>&1 || wrong "$what: $*"
+}
+
+# --- inputs ---------------------------------------------------------------------------------------------------------
+cat >quadratic.ini <<'END'
+[run]
+iterations = 40
+checkpoint_every = 10
+[network]
+agents = 5
+[problem]
+name = quadratic
+[method]
+name = soba
+alpha = 0.05
+[metrics]
+every = 10
+END
+quadratic=(run quadratic.ini --run.output new)
+
+idx_header() { printf "\\x00\\x00\\x08\\x$1"; shift; for size in "$@"; do printf "\\x00\\x00\\x00\\x$size"; done; }
+{ idx_header 03 0a 02 02; head -c 40 /dev/zero | tr '\0' '\7'; } >images.idx
+{ idx_header 01 0a; printf '\x00\x01\x02\x03\x04\x05\x06\x07\x08\x09'; } >labels.idx
+{ idx_header 01 09; printf '\x00\x01\x02\x03\x04\x05\x06\x07\x08'; } >nine-labels.idx
+head -c 41 images.idx >cut.idx
+{ printf '\x00\x00\x0d\x03'; tail -c +5 images.idx; } >floats.idx
+gzip -c images.idx | head -c 30 >cut.idx.gz
+cleaning() { echo run quadratic.ini --run.output new --problem.name hyper-cleaning --method.name f2sa --problem.images "$1" --problem.labels "$2" --problem.train 4 --problem.validation 3 --problem.test 3 "${@:3}"; }
+
+for row in 1 2 3 4 5 6 7 8; do echo "+1 1:0.5 3:$row"; echo "-1 2:1 3:-$row"; done >good.svm
+sed '3s/.*/+1 3:1 2:1/' good.svm >order.svm
+sed '4s/1/one/' good.svm >word.svm
+sed '5s/0.5/nan/' good.svm >nan.svm
+selection() { echo run quadratic.ini --run.output new --problem.name regularization --method.name f2sa --problem.data "$1" "${@:2}"; }
+
+printf '0 1\n1 2\n2 x\n' >word.txt
+printf '0 1\n1 2\nagents 5\n' >late.txt
+printf 'agents 4\n0 1\n2 3\n' >split.txt
+printf 'directed\n0 1 0.7\n0 0 0.7\n1 0 1\n' >sum.txt
+printf 'directed\n0 1 0.5\n0 0 0.5\n1 0 0.2\n1 1 0.8\n' >row-stochastic.txt
+printf '0 1 nan\n' >nan.txt
+network() { echo run quadratic.ini --run.output new --network.topology file --network.file "$1" "${@:2}"; }
+sed -i '/^agents/d' quadratic.ini
+
+# --- what works -----------------------------------------------------------------------------------------------------
+done_on 0 'echelon run CONFIG.ini' --help
+done_on 0 'echelon run CONFIG.ini' run --help
+done_on 0 '^echelon [0-9]+\.[0-9]+\.[0-9]+$' --version
+names=0
+for kind in problems methods consensus estimators topologies; do
+  done_on 0 "^$kind" list "$kind"
+  for name in $(sed -n 's/^  \([a-z0-9-]*\) .*/\1/p' out); do
+    names=$((names + 1))
+    done_on 0 "^$name " describe "$name"
+  done
+done
+[[ $names -ge 20 ]] || wrong "only $names names to describe"
+done_on 2 'f2sa' list methods
+is 'one rank speaks' test "$(grep -c '^methods' out)" -eq 1
+done_on 0 'spectral gap' topology ring --agents 12
+is 'the graph is DOT' grep -Eq '^(di)?graph' out
+done_on 0 'spectral gap' topology "$source/topologies/ring-8.txt"
+done_on 0 'spectral gap' topology exponential --network.agents 9 --weights uniform
+
+done_on 0 'results: kept/result.h5' run quadratic.ini --run.output kept
+for file in config.ini metrics.csv result.h5 checkpoints; do is 'a run directory is complete' test -e "kept/$file"; done
+is 'the header of metrics.csv' grep -q '^iteration,seconds,upper_value,lower_gradient_norm,hypergradient_norm,consensus_error_x,consensus_error_y,distance_to_solution,gradient_calls,product_calls,bytes_sent' kept/metrics.csv
+is 'a row per report' test "$(wc -l <kept/metrics.csv)" -eq 6
+done_on 0 'checksum|verified|sound' inspect kept
+done_on 0 'iterates' inspect kept/result.h5
+
+done_on 0 'results: results/quadratic/result.h5' run quadratic.ini
+done_on 2 'results: again/result.h5' run kept/config.ini --run.output again
+is 'config.ini reproduces the run on 2 ranks' cmp kept/result.h5 again/result.h5
+
+done_on 2 'done after 7' run quadratic.ini --run.output part --run.iterations 7
+done_on 3 'resuming at iteration 7' resume part --run.iterations 40
+is 'stopped at 7 on 2 ranks, resumed on 3' cmp kept/result.h5 part/result.h5
+
+# The command line beats the environment, which beats the file, which beats the default.
+ECHELON_RUN_ITERATIONS=9 done_on 0 'done after 9' run quadratic.ini --run.output env1
+ECHELON_RUN_ITERATIONS=9 done_on 2 'done after 5' run quadratic.ini --run.output env2 --run.iterations 5
+ECHELON_METHOD_NAME=f2sa done_on 0 'f2sa' run quadratic.ini --run.output env3 --method.alpha=0.01
+is 'the default output is recorded' grep -q '^alpha = 0.01' env3/config.ini
+
+# --- signals --------------------------------------------------------------------------------------------------------
+# signalled SIGNAL LAUNCHER...: a long run gets the signal after its first report. Leaves `code`.
+set -m # background jobs get INT like others
+signalled() {
+  local signal=$1 job
+  shift
+  rm -rf long
+  timeout 30 "$@" quadratic.ini --run.output long --run.iterations 100000000 --run.checkpoint_every 0 \
+    --metrics.every 100000000 >out 2>err </dev/null &
+  job=$!
+  for ((i = 0; i < 100; ++i)); do
+    [[ -e long/metrics.csv && $(wc -l <long/metrics.csv) -ge 2 ]] && break
+    sleep 0.1
+  done
+  sleep 0.3
+  pkill -"$signal" -P "$job"
+  if [[ $signal == USR1 ]]; then
+    for ((i = 0; i < 100; ++i)); do
+      compgen -G 'long/checkpoints/*/manifest.txt' >/dev/null && break
+      sleep 0.1
+    done
+    sleep 0.3
+    kill -0 "$job" 2>/dev/null || wrong "USR1 ended the run: $*"
+    pkill -USR2 -P "$job"
+  fi
+  code=0
+  wait "$job" || code=$?
+  cases=$((cases + 1))
+  [[ $code -eq 75 ]] || wrong "exit code $code after $signal, not 75: $*"
+  grep -q 'echelon resume long' out || wrong "$signal: the run does not say how to continue: $*"
+  compgen -G 'long/checkpoints/*/manifest.txt' >/dev/null || wrong "no checkpoint after $signal: $*"
+}
+export ECHELON_EXECUTABLE=$echelon
+for signal in USR1 USR2 TERM INT; do
+  signalled $signal "$echelon" run
+  signalled $signal "$source/launch/run" 2
+done
+for signal in USR1 USR2; do signalled $signal "${mpi[@]}" -n 3 "$echelon" run; done
+here=$(ls long/checkpoints | sort | tail -1)
+done_on 3 "resuming at iteration $((10#$here))" resume long --run.iterations $((10#$here + 3))
+
+# --- command line ---------------------------------------------------------------------------------------------------
+refused 2 'nearest is `describe`' descibe soba
+refused 2 'nearest is `soba`' describe sobba
+refused 2 'nearest is `methods`' list method
+refused 2 'one configuration file' run
+refused 2 'no value' run quadratic.ini --run.output new --run.iterations
+refused 2 'command line.*`method.alhpa`.*nearest is `method.alpha`' "${quadratic[@]}" --method.alhpa 1
+refused 2 'no section `metod`.*nearest is `method`' "${quadratic[@]}" --metod.alpha 1
+refused 2 'no such option' "${quadratic[@]}" --alpha 1
+refused 2 'method.alpha: `fast` is not a number' "${quadratic[@]}" --method.alpha fast
+refused 2 'network.agents: 0 is out of range.*must be' "${quadratic[@]}" --network.agents 0
+refused 2 'network.agents: `1.5` is not a whole number' "${quadratic[@]}" --network.agents 1.5
+refused 2 'method.alpha: -1 is out of range' "${quadratic[@]}" --method.alpha -1
+refused 2 'neither yes nor no' "${quadratic[@]}" --metrics.baselines maybe
+refused 2 'no problem called `quadratics`; the nearest is `quadratic`' "${quadratic[@]}" --problem.name quadratics
+refused 2 'no method called `sobo`; the nearest is `soba`' "${quadratic[@]}" --method.name sobo
+refused 2 'gt-act.*nearest is `gt-atc`' "${quadratic[@]}" --consensus.strategy gt-act
+refused 2 'topology.*ringg.*nearest is `ring`' "${quadratic[@]}" --network.topology ringg
+refused 2 'run.target.*distance_to_solution' "${quadratic[@]}" --run.target 'distance_to_solutoin <= 1'
+ECHELON_METHOD_ALHPA=1 refused 2 'ECHELON_METHOD_ALHPA in the environment.*nearest is `method.alpha`' "${quadratic[@]}"
+
+# --- configuration files --------------------------------------------------------------------------------------------
+refused 66 'absent.ini' run absent.ini --run.output new
+printf '[run]\niterations = 5\n\n[method]\nname = soba\nalhpa = 1\n' >typo.ini
+refused 2 'typo.ini:6: .*`method.alhpa`.*nearest is `method.alpha`' run typo.ini --run.output new
+printf '[run]\niterations 5\n' >equals.ini
+refused 2 'equals.ini:2: `iterations 5`' run equals.ini --run.output new
+printf '[run]\niterations = many\n' >many.ini
+refused 2 'many.ini:2: run.iterations: `many`' run many.ini --run.output new
+printf '[run]\niterations = 5\niterations = 6\n' >twice.ini
+refused 2 'twice.ini:3: run.iterations is given twice' run twice.ini --run.output new
+printf '[rum]\niterations = 5\n' >section.ini
+refused 2 'section.ini:2: .*nearest is `run.iterations`' run section.ini --run.output new
+mkdir folder.ini
+refused 74 'folder.ini.*(directory|folder|read)' run folder.ini --run.output new
+head -c 300 /dev/urandom | tr '\n=[#' '....' >noise.ini
+refused 2 'noise.ini:1' run noise.ini --run.output new
+
+# --- data -----------------------------------------------------------------------------------------------------------
+refused 66 'absent.idx' $(cleaning absent.idx labels.idx)
+refused 65 'cut.idx: offset [0-9]+' $(cleaning cut.idx labels.idx)
+refused 65 'floats.idx: offset [0-9]+' $(cleaning floats.idx labels.idx)
+refused 65 'cut.idx.gz: offset [0-9]+' $(cleaning cut.idx.gz labels.idx)
+refused 65 'nine-labels.idx|images.idx' $(cleaning images.idx nine-labels.idx)
+refused 65 'labels.idx' $(cleaning labels.idx labels.idx)
+refused 2 'train|samples' $(cleaning images.idx labels.idx --problem.train 400)
+refused 66 'absent.svm' $(selection absent.svm)
+refused 65 'order.svm:3: ' $(selection order.svm)
+refused 65 'word.svm:4: ' $(selection word.svm)
+refused 65 'nan.svm:5: ' $(selection nan.svm)
+refused 2 'problem.data' run quadratic.ini --run.output new --problem.name regularization --method.name f2sa
+
+# --- networks -------------------------------------------------------------------------------------------------------
+refused 66 'absent.txt' $(network absent.txt)
+refused 65 'word.txt:3: ' $(network word.txt)
+refused 65 'late.txt:3: ' $(network late.txt)
+refused 65 'sum.txt.*1\.4' $(network sum.txt)
+refused 65 'nan.txt:1: ' $(network nan.txt)
+refused 2 'agents' $(network "$source/topologies/ring-8.txt" --network.agents 5)
+refused 2 'connected' $(network split.txt)
+refused 2 'stochastic' $(network row-stochastic.txt)
+refused 2 'stochastic' "${quadratic[@]}" --network.topology star --network.weights uniform
+refused 66 'absent.txt|nearest' topology absent.txt
+refused 65 'word.txt:3: ' topology word.txt
+refused 2 'nearest is `network.agents`' topology ring --agent 5
+
+# --- run directories and checkpoints ----------------------------------------------------------------------------------
+refused 73 'kept: holds a run already.*resume' run quadratic.ini --run.output kept
+refused 73 'quadratic.ini/new' run quadratic.ini --run.output quadratic.ini/new
+refused 73 '/proc/new' run quadratic.ini --run.output /proc/new
+refused 66 'absent' resume absent
+mkdir -p empty
+refused 66 'empty/config.ini' resume empty
+refused 2 'problem.heterogeneity|configuration' resume kept --problem.heterogeneity 2
+cp -r kept foreign
+sed -i 's/^heterogeneity = .*/heterogeneity = 3/' foreign/config.ini
+refused 2 'foreign.*configuration|configuration.*foreign' resume foreign
+cp -r kept bare
+rm -r bare/checkpoints
+refused 66 'bare/checkpoints' resume bare
+
+cp -r kept damaged
+newest=$(ls damaged/checkpoints | sort | tail -1)
+flip() { printf '\x5a' | dd of="$1" bs=1 seek=$(($(stat -c %s "$1") / 2)) conv=notrunc status=none; }
+for shard in damaged/checkpoints/"$newest"/shard-*; do flip "$shard"; done
+done_on 2 'note: .*resuming|note: ' resume damaged --run.iterations 45
+for shard in damaged/checkpoints/*/shard-*; do flip "$shard"; truncate -s -1 "$shard"; done
+refused 65 'damaged/checkpoints' resume damaged
+run_on 0 inspect damaged
+[[ $code -eq 65 ]] || wrong "inspect of damaged checkpoints ended with $code, not 65"
+refused 66 'absent' inspect absent
+head -c 500 /dev/urandom >noise.h5
+run_on 0 inspect noise.h5
+[[ $code -eq 65 ]] || wrong "inspect of noise ended with $code, not 65"
+
+# --- a silent peer ----------------------------------------------------------------------------------------------------
+# One of three ranks is stopped in mid-run: the others name iteration, variable, edge and peer, and end the job.
+cases=$((cases + 1))
+rm -rf silent
+"${mpi[@]}" -n 3 "$echelon" run quadratic.ini --run.output silent --run.iterations 100000000 --comm.stall_seconds 2 >out 2>err </dev/null &
+launcher=$!
+for ((i = 0; i < 100; ++i)); do
+  [[ -e silent/metrics.csv && $(wc -l <silent/metrics.csv) -ge 3 ]] && break
+  sleep 0.1
+done
+victim=$(pgrep -P "$launcher" | tail -1)
+kill -STOP "$victim"
+(sleep 25 && kill -KILL "$launcher" "$victim") 2>/dev/null &
+watchdog=$!
+wait "$launcher"
+code=$?
+kill "$watchdog" 2>/dev/null
+[[ $code -eq 76 ]] || wrong "a silent peer ended the run with $code, not 76"
+grep -Eq 'echelon: (iteration [0-9]+: )?rank [0-9] waited [0-9]+ s for ' err || wrong "nobody says who is silent"
+
+# --- divergence -----------------------------------------------------------------------------------------------------
+refused 3 'diverged.*iteration' "${quadratic[@]}" --method.alpha 1e6 --run.iterations 2000
+
+echo "$cases cases, $failures wrong"
+[[ $failures -eq 0 ]]
