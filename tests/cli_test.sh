@@ -286,6 +286,42 @@ head -c 500 /dev/urandom >noise.h5
 run_on 0 inspect noise.h5
 [[ $code -eq 65 ]] || wrong "inspect of noise ended with $code, not 65"
 
+# --- what would go wrong silently ----------------------------------------------------------------------------------------
+refused 2 'consensus.x is .none.*consensus.y = none' "${quadratic[@]}" --consensus.strategy none
+refused 2 'holds a `#`' "${quadratic[@]}" --network.file 'a#b'
+refused 2 'has no option --bogus' describe f2sa --bogus 3
+refused 2 'would never be met' "${quadratic[@]}" --run.target 'hypergradient_norm <= 1'
+refused 2 'iterations are made already' resume kept --run.iterations 1
+refused 2 'resumed where it is' resume kept --run.output elsewhere
+
+cases=$((cases + 1))
+rm -rf new
+timeout 20 "${mpi[@]}" -n 1 -x ECHELON_RUN_SEED=5 "$echelon" run quadratic.ini --run.output new --run.iterations 5 : -n 1 "$echelon" run quadratic.ini --run.output new --run.iterations 5 >out 2>err </dev/null
+code=$?
+[[ $code -eq 0 ]] && grep -q '^seed = 5' new/config.ini || wrong "rank 0's configuration is not everybody's (exit code $code)"
+
+cases=$((cases + 1))
+rm -rf new
+"$echelon" run quadratic.ini --run.output new --run.iterations 100000000 >/dev/null 2>&1 </dev/null &
+holder=$!
+for ((i = 0; i < 100; ++i)); do
+  [[ -e new/metrics.csv && $(wc -l <new/metrics.csv) -ge 2 ]] && break
+  sleep 0.1
+done
+run_on 0 resume new
+[[ $code -eq 73 ]] || wrong "a second process in one run directory ended with $code, not 73"
+kill -USR2 "$holder"
+wait "$holder"
+[[ $? -eq 75 ]] || wrong "the first process was disturbed by the second"
+run_on 0 resume new --run.iterations 100000000 --run.seconds 0.2
+run_on 0 run new/config.ini --run.output again --run.iterations 3
+grep -q '^iterations = 100000000' new/config.ini || wrong "a resumed run forgets its new limit"
+
+cases=$((cases + 1))
+cp -r kept again-done
+run_on 0 resume again-done
+[[ $code -eq 0 ]] && cmp -s kept/result.h5 again-done/result.h5 || wrong "resuming a finished run changes its result"
+
 # --- a silent peer ----------------------------------------------------------------------------------------------------
 # One of three ranks is stopped in mid-run: the others name iteration, variable, edge and peer, and end the job.
 cases=$((cases + 1))

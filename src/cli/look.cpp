@@ -106,9 +106,16 @@ void print_options(const std::vector<OptionDescription>& options, const std::str
   }
 }
 
+void refuse_options(const Arguments& arguments) {
+  if (arguments.options.empty()) return;
+  fail(ErrorKind::usage, "`echelon ", arguments.command, "` has no option --",
+       arguments.options.front().first, "; see `echelon --help`");
+}
+
 }  // namespace
 
 int list(const Arguments& arguments) {
+  refuse_options(arguments);
   require(arguments.words.size() <= 1, ErrorKind::usage, "`echelon list` takes at most one word");
   if (!arguments.words.empty()) {
     const std::string& word = arguments.words.front();
@@ -128,6 +135,7 @@ int list(const Arguments& arguments) {
 }
 
 int describe(const Arguments& arguments) {
+  refuse_options(arguments);
   require(arguments.words.size() == 1, ErrorKind::usage,
           "`echelon describe` takes one name; `echelon list` shows them");
   const auto all = everything();
@@ -168,6 +176,7 @@ int topology(const Arguments& arguments) {
 }
 
 int inspect(const Arguments& arguments) {
+  refuse_options(arguments);
   require(arguments.words.size() == 1, ErrorKind::usage,
           "`echelon inspect` takes a run directory or an HDF5 file");
   const auto report = echelon::inspect(arguments.words.front());

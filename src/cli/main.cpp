@@ -48,18 +48,7 @@ void install_handlers() {
 void print_help() {
   std::printf("%s", help_text().c_str());
   Configuration configuration;
-  ExperimentOptions experiment;
-  RunOptions run;
-  MetricsOptions metrics;
-  TopologyOptions network;
-  ConsensusOptions consensus;
-  EstimatorOptions estimator;
-  configuration.read("run", experiment);
-  configuration.read("run", run);
-  configuration.read("metrics", metrics);
-  configuration.read("network", network);
-  configuration.read("consensus", consensus);
-  configuration.read("estimator", estimator);
+  GeneralOptions().read_from(configuration);
   for (const auto& option : configuration.declared()) {
     std::printf("  --%-28s %s%s%s, default %s\n      %s\n", option.name.c_str(),
                 option.type.c_str(), option.range.empty() ? "" : " ", option.range.c_str(),

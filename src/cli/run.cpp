@@ -75,12 +75,13 @@ void print_figures(Experiment& experiment,
     for (const auto& name : names) std::printf("%16s", name.c_str());
     std::printf("\n");
     for (const auto& baseline : baselines) {
-      std::printf("%-34s",
-                  (baseline.info.name + (baseline.converged ? "" : " (not converged)")).c_str());
+      std::printf("%-34s", ("yardstick: " + baseline.info.name +
+                            (baseline.converged ? "" : " (not converged)"))
+                               .c_str());
       for (const double value : baseline.values) std::printf("%16s", figure_text(value).c_str());
       std::printf("\n");
     }
-    std::printf("%-34s", ("this run, " + experiment.method_entry().name).c_str());
+    std::printf("%-34s", ("this run: " + experiment.method_entry().name).c_str());
     const Index first = static_cast<Index>(columns.size() - names.size());
     for (Index c = first; c < last.size(); ++c) std::printf("%16s", figure_text(last(c)).c_str());
     std::printf("\n");
@@ -193,11 +194,13 @@ std::unique_ptr<Experiment> compose(const std::string& ini, const Arguments& arg
   Communicator communicator(MPI_COMM_WORLD);
   Configuration configuration;
   communicator.together([&] {
+    if (communicator.rank() != 0) return;  // launchers do not hand the environment to every host
     read_ini(ini, configuration);
     read_environment(configuration);
-    read_options(arguments, configuration);
     if (!output.empty()) configuration.set("run.output", output, "command line");
+    read_options(arguments, configuration);
   });
+  configuration = Configuration::unpacked(communicator.broadcast(configuration.packed(), 0));
   auto experiment = std::make_unique<Experiment>(std::move(communicator), std::move(configuration),
                                                  FileDataSource());
   set_thread_count(static_cast<int>(experiment->options().threads));
@@ -235,6 +238,11 @@ int resume(const Arguments& arguments, Requests& requests) {
   });
   const fs::path folder = arguments.words.front();
   const auto experiment = compose((folder / "config.ini").string(), arguments, folder.string());
+  experiment->network().communicator().together([&] {
+    require(fs::path(experiment->options().output) == folder, ErrorKind::usage,
+            "run.output: a run is resumed where it is, in ", folder.string(),
+            "; leave the option out");
+  });
   std::vector<std::string> remarks;
   const auto directory = RunDirectory::open(*experiment, folder, remarks);
   if (experiment->network().communicator().rank() == 0) {

@@ -1,5 +1,6 @@
 #include "echelon/comm/communicator.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <thread>
 #include <utility>
@@ -50,7 +51,8 @@ Communicator::~Communicator() {
 
 void Communicator::wait_all(std::span<MPI_Request> requests,
                             const std::function<std::string(std::size_t)>& describe) const {
-  const auto begin = Clock::now();
+  double waited = 0;
+  auto last = Clock::now();
   for (std::int64_t polls = 0;; ++polls) {
     int done = 0;
     check_mpi(
@@ -60,7 +62,10 @@ void Communicator::wait_all(std::span<MPI_Request> requests,
     if (polls < 200) continue;  // a neighbor on another core answers within microseconds
     std::this_thread::yield();  // with more ranks than cores the answer needs this core
     if (stall_seconds_ <= 0 || polls % 64 != 0) continue;
-    const double waited = std::chrono::duration<double>(Clock::now() - begin).count();
+    const auto now = Clock::now();
+    // A jump means that this process was suspended itself, perhaps with all others.
+    waited += std::min(std::chrono::duration<double>(now - last).count(), 1.0);
+    last = now;
     if (waited < stall_seconds_) continue;
     std::string pending;
     for (std::size_t i = 0; i < requests.size(); ++i) {
@@ -135,6 +140,11 @@ void Communicator::together(const std::function<void()>& body) const {
     failed = true;
     kind = error.kind();
     message = error.what();
+  } catch (const std::bad_alloc&) {
+    failed = true;
+    message =
+        "memory ran out; smaller dimensions, fewer agents per rank, or ranks on more machines need "
+        "less here";
   } catch (const std::exception& error) {
     failed = true;
     message = error.what();
@@ -155,29 +165,30 @@ void Communicator::require_on_all(bool condition, ErrorKind kind,
 }
 
 OverlappedMaximum::~OverlappedMaximum() {
-  // Reached with an exchange in flight only when an exception passes; the job is about to end.
-  if (request_ != MPI_REQUEST_NULL) MPI_Request_free(&request_);
+  // MPI may still write after a stall, and an unfinished collective cannot be freed: leave it the
+  // memory.
+  if (in_flight_->request != MPI_REQUEST_NULL) static_cast<void>(in_flight_.release());
 }
 
 OverlappedMaximum::Numbers OverlappedMaximum::exchange(const Numbers& own) {
   const Numbers previous = finish();
-  send_ = own;
+  in_flight_->send = own;
   if (communicator_.size() == 1) {
-    receive_ = own;
+    in_flight_->receive = own;
     return previous;
   }
-  check_mpi(MPI_Iallreduce(send_.data(), receive_.data(), length, MPI_INT64_T, MPI_MAX,
-                           communicator_.handle(), &request_),
+  check_mpi(MPI_Iallreduce(in_flight_->send.data(), in_flight_->receive.data(), length, MPI_INT64_T,
+                           MPI_MAX, communicator_.handle(), &in_flight_->request),
             "MPI_Iallreduce");
   return previous;
 }
 
 OverlappedMaximum::Numbers OverlappedMaximum::finish() {
-  if (request_ != MPI_REQUEST_NULL) {
-    communicator_.wait_all({&request_, 1},
+  if (in_flight_->request != MPI_REQUEST_NULL) {
+    communicator_.wait_all({&in_flight_->request, 1},
                            [](std::size_t) { return "the other ranks to reach this iteration"; });
   }
-  return receive_;
+  return in_flight_->receive;
 }
 
 }  // namespace echelon

@@ -125,6 +125,12 @@ void TreeReduction::sum(const Communicator& communicator, const AgentView& local
       slice_offsets;
   const Index my_rows = slice_begin(rows, rank_ + 1, ranks_) - slice_begin(rows, rank_, ranks_);
   std::vector<double> outgoing(static_cast<std::size_t>(own.size()));
+  std::int64_t most = 0;
+  for (const int blocks : blocks_of_rank_) most = std::max<std::int64_t>(most, blocks);
+  require(rows * most * ranks_ <= INT32_MAX, ErrorKind::usage, "an all-reduce of ", rows,
+          " numbers with up to ", most,
+          " separate groups of agents on a rank does not fit one message; "
+          "give each rank a contiguous range of agents");
   int sent = 0;
   int received = 0;
   for (int r = 0; r < ranks_; ++r) {
@@ -162,7 +168,8 @@ void TreeReduction::sum(const Communicator& communicator, const AgentView& local
                             communicator.handle(), &request),
             "MPI_Iallgatherv");
   communicator.wait_all({&request, 1}, [](std::size_t) { return "the slices of an all-reduce"; });
-  last_bytes_ = static_cast<std::int64_t>(sizeof(double)) * (sent + my_rows * (ranks_ - 1));
+  const std::int64_t kept = my_rows * count_of(rank_);  // the slice that stays here
+  last_bytes_ = static_cast<std::int64_t>(sizeof(double)) * (sent - kept + my_rows * (ranks_ - 1));
 }
 
 }  // namespace echelon

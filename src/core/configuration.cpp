@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <sstream>
 
 #include "echelon/core/catalog.hpp"
 #include "echelon/core/error.hpp"
@@ -120,7 +121,27 @@ void Configuration::set(const std::string& key, const std::string& value,
   const auto dot = key.find('.');
   require(dot != std::string::npos && dot > 0 && dot + 1 < key.size(), usage, origin, ": `", key,
           "` is not of the form section.key");
+  require(value.find_first_of("#\n\r") == std::string::npos, usage, origin, ": ", key, ": `", value,
+          "` holds a `#` or a line break, which configuration files cannot; choose another value");
   given_[key] = {trimmed(value), origin};
+}
+
+std::string Configuration::packed() const {
+  std::string text;
+  for (const auto& [key, given] : given_) {
+    text += key + '\n' + given.value + '\n' + given.origin + '\n';
+  }
+  return text;
+}
+
+Configuration Configuration::unpacked(const std::string& text) {
+  Configuration configuration;
+  std::istringstream lines(text);
+  std::string key, value, origin;
+  while (std::getline(lines, key) && std::getline(lines, value) && std::getline(lines, origin)) {
+    configuration.set(key, value, origin);
+  }
+  return configuration;
 }
 
 void Configuration::apply(std::string_view section,

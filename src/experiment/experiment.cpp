@@ -17,17 +17,6 @@ struct NameOption {
   void visit(OptionVisitor& visitor) { visitor("name", name, help); }
 };
 
-struct CommOptions {
-  double stall_seconds = 300;
-
-  void visit(OptionVisitor& visitor) {
-    visitor.operational(true);
-    visitor("stall_seconds", stall_seconds, at_least(0),
-            "give up on a silent peer after this long (exit code 76); 0 = wait for ever");
-    visitor.operational(false);
-  }
-};
-
 class SizeCounter final : public StateVisitor {
  public:
   std::int64_t bytes = 0;
@@ -53,6 +42,29 @@ void ExperimentOptions::visit(OptionVisitor& visitor) {
   visitor.operational(false);
 }
 
+void CommOptions::visit(OptionVisitor& visitor) {
+  visitor.operational(true);
+  visitor("stall_seconds", stall_seconds, at_least(0),
+          "give up on a silent peer after this long (exit code 76); 0 = wait for ever");
+  visitor.operational(false);
+}
+
+void GeneralOptions::read_from(Configuration& configuration) {
+  configuration.read("run", experiment);
+  configuration.read("run", run);
+  configuration.read("network", network);
+  NameOption problem_name{problem, "the problem (`echelon list problems`)"};
+  NameOption method_name{method, "the method (`echelon list methods`)"};
+  configuration.read("problem", problem_name);
+  configuration.read("method", method_name);
+  configuration.read("consensus", consensus);
+  configuration.read("estimator", estimator);
+  configuration.read("metrics", metrics);
+  configuration.read("comm", comm);
+  problem = problem_name.name;
+  method = method_name.name;
+}
+
 const std::vector<std::string>& configuration_sections() {
   static const std::vector<std::string> sections = {"run",       "network",   "problem", "method",
                                                     "consensus", "estimator", "metrics", "comm"};
@@ -62,45 +74,38 @@ const std::vector<std::string>& configuration_sections() {
 Experiment::Experiment(Communicator communicator, Configuration configuration,
                        const DataSource& data)
     : configuration_(std::move(configuration)) {
-  CommOptions comm;
   std::unique_ptr<MixingMatrix> matrix;
   communicator.together([&] {
-    read_general();
-    configuration_.read("comm", comm);
+    general_.read_from(configuration_);
+    problem_entry_ = &find_entry(problem_catalog(), general_.problem, "problem");
+    method_entry_ = &find_entry(method_catalog(), general_.method, "method");
     matrix = std::make_unique<MixingMatrix>(
-        read_or_make(topology_, configuration_.has("network.agents")));
-    topology_.agents = matrix->agents();
+        read_or_make(general_.network, configuration_.has("network.agents")));
+    // A graph from a file brings its own number of agents; the resolved configuration names it.
+    configuration_.set("network.agents", std::to_string(matrix->agents()), "the graph");
+    configuration_.read("network", general_.network);
   });
-  communicator.set_stall_seconds(comm.stall_seconds);
+  communicator.set_stall_seconds(general_.comm.stall_seconds);
   network_ = std::make_unique<Network>(std::move(communicator), std::move(*matrix));
   network_->communicator().together([&] { compose(data); });
-}
-
-void Experiment::read_general() {
-  configuration_.read("run", options_);
-  configuration_.read("run", run_options_);
-  configuration_.read("network", topology_);
-  NameOption problem{"quadratic", "the problem (`echelon list problems`)"};
-  NameOption method{"f2sa", "the method (`echelon list methods`)"};
-  configuration_.read("problem", problem);
-  configuration_.read("method", method);
-  configuration_.read("consensus", consensus_);
-  configuration_.read("estimator", estimator_);
-  configuration_.read("metrics", metrics_options_);
-  problem_entry_ = &find_entry(problem_catalog(), problem.name, "problem");
-  method_entry_ = &find_entry(method_catalog(), method.name, "method");
+  const std::string first = network_->communicator().broadcast(configuration_.resolved(), 0);
+  network_->communicator().require_on_all(
+      first == configuration_.resolved(), ErrorKind::usage,
+      "the ranks were given different configurations; give all of them what rank 0 has");
 }
 
 void Experiment::compose(const DataSource& data) {
-  const ProblemContext context{network_->agents(), data, static_cast<std::uint64_t>(options_.seed),
+  const ProblemContext context{network_->agents(), data,
+                               static_cast<std::uint64_t>(general_.experiment.seed),
                                method_entry_->uses_products};
   problem_ = problem_entry_->make(context, configuration_);
-  const bool personal = consensus_.personal();
-  method_ = method_entry_->make({*problem_, *network_, consensus_, estimator_}, configuration_);
+  const bool personal = general_.consensus.personal();
+  method_ = method_entry_->make({*problem_, *network_, general_.consensus, general_.estimator},
+                                configuration_);
   configuration_.require_all_read();
-  evaluator_ = std::make_unique<Evaluator>(*problem_, *network_, metrics_options_, personal);
-  runner_ = std::make_unique<Runner>(*method_, *problem_, *network_, *evaluator_, run_options_,
-                                     metrics_options_);
+  evaluator_ = std::make_unique<Evaluator>(*problem_, *network_, general_.metrics, personal);
+  runner_ = std::make_unique<Runner>(*method_, *problem_, *network_, *evaluator_, general_.run,
+                                     general_.metrics);
 }
 
 std::int64_t Experiment::state_bytes() {

@@ -1,6 +1,12 @@
 #include "echelon/experiment/run_directory.hpp"
 
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
 #include <Eigen/Core>
+#include <cerrno>
+#include <cstring>
 #include <fstream>
 
 #include "echelon/core/error.hpp"
@@ -29,46 +35,91 @@ RunDirectory::RunDirectory(Experiment& experiment, fs::path folder)
              folder_ / "checkpoints", static_cast<int>(experiment.options().keep_checkpoints),
              {experiment.identity(), build_description()}) {}
 
+FolderLock::FolderLock(const fs::path& folder) {
+  const fs::path path = folder / ".lock";
+  file_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+  require(file_ >= 0, ErrorKind::cannot_create, path.string(), ": cannot be made (",
+          std::strerror(errno), "); name a folder that can be written with --run.output");
+  if (::flock(file_, LOCK_EX | LOCK_NB) == 0) return;
+  const bool taken = errno == EWOULDBLOCK;  // file systems without locks are no reason to refuse
+  if (!taken) return;
+  ::close(std::exchange(file_, -1));
+  fail(ErrorKind::cannot_create, folder.string(),
+       ": another process runs in this folder; wait for it, or name another with --run.output");
+}
+
+FolderLock::~FolderLock() {
+  if (file_ >= 0) ::close(file_);
+}
+
+void RunDirectory::write_config(const Experiment& experiment, const fs::path& folder) {
+  const fs::path path = folder / "config.ini";
+  const fs::path temporary = folder / "config.ini.tmp";
+  std::ofstream file(temporary);
+  file << "# Resolved configuration; `echelon run` with this file computes the same results.\n"
+       << experiment.configuration().resolved();
+  file.close();
+  std::error_code problem;
+  if (file.good()) fs::rename(temporary, path, problem);
+  require(file.good() && !problem, ErrorKind::cannot_create, path.string(), ": cannot be written");
+}
+
 std::unique_ptr<RunDirectory> RunDirectory::create(Experiment& experiment, const fs::path& folder) {
   const Communicator& communicator = experiment.network().communicator();
+  FolderLock lock;
   communicator.together([&] {
     if (communicator.rank() != 0) return;
-    for (const char* name : {"config.ini", "metrics.csv", "result.h5", "checkpoints"}) {
-      require(
-          !fs::exists(folder / name), ErrorKind::cannot_create, folder.string(),
-          ": holds a run already (", name,
-          " is there); name another folder with --run.output, or continue it with `echelon resume ",
-          folder.string(), "`");
-    }
+    const auto require_empty = [&] {
+      for (const char* name : {"config.ini", "metrics.csv", "result.h5", "checkpoints"}) {
+        require(!fs::exists(folder / name), ErrorKind::cannot_create, folder.string(),
+                ": holds a run already (", name,
+                " is there); name another folder with --run.output, or continue it with `echelon "
+                "resume ",
+                folder.string(), "`");
+      }
+    };
+    require_empty();
     std::error_code problem;
-    fs::create_directories(folder / "checkpoints", problem);
+    fs::create_directories(folder, problem);
     require(!problem, ErrorKind::cannot_create, folder.string(), ": cannot be made (",
             problem.message(), "); name a folder that can be written with --run.output");
-    std::ofstream file(folder / "config.ini");
-    file << "# Resolved configuration; `echelon run` with this file computes the same results.\n"
-         << experiment.configuration().resolved();
-    file.close();
-    require(file.good(), ErrorKind::cannot_create, (folder / "config.ini").string(),
-            ": cannot be written");
+    lock = FolderLock(folder);
+    require_empty();  // somebody may have been quicker
+    write_config(experiment, folder);
+    fs::create_directory(folder / "checkpoints", problem);
+    require(!problem, ErrorKind::cannot_create, (folder / "checkpoints").string(),
+            ": cannot be made (", problem.message(), ")");
   });
   std::unique_ptr<RunDirectory> directory(new RunDirectory(experiment, folder));
+  directory->lock_ = std::move(lock);
   directory->start_metrics();
   return directory;
 }
 
 std::unique_ptr<RunDirectory> RunDirectory::open(Experiment& experiment, const fs::path& folder,
                                                  std::vector<std::string>& remarks) {
+  const Communicator& communicator = experiment.network().communicator();
   std::unique_ptr<RunDirectory> directory(new RunDirectory(experiment, folder));
+  communicator.together([&] {
+    if (communicator.rank() == 0) directory->lock_ = FolderLock(folder);
+  });
   Runner& runner = experiment.runner();
   const auto loaded =
       directory->store_.load_newest([&](StateVisitor& visitor) { runner.visit_state(visitor); });
-  experiment.network().communicator().require_on_all(
-      loaded.has_value(), ErrorKind::missing_input,
-      text((folder / "checkpoints").string(),
-           ": no checkpoint is there; start again with `echelon run ",
-           (folder / "config.ini").string(), " --run.output NEW_FOLDER`"));
+  communicator.require_on_all(loaded.has_value(), ErrorKind::missing_input,
+                              text((folder / "checkpoints").string(),
+                                   ": no checkpoint is there; start again with `echelon run ",
+                                   (folder / "config.ini").string(), " --run.output NEW_FOLDER`"));
   remarks = loaded->remarks;
   runner.set_elapsed(loaded->seconds);
+  const auto done = static_cast<std::int64_t>(runner.iteration());
+  communicator.together([&] {
+    require(done <= experiment.run_options().iterations, ErrorKind::usage, folder.string(), ": ",
+            done, " iterations are made already, more than run.iterations = ",
+            experiment.run_options().iterations, "; name a larger total with --run.iterations");
+    // The limits of this invocation hold for the next one too.
+    if (communicator.rank() == 0) write_config(experiment, folder);
+  });
   directory->start_metrics();
   return directory;
 }

@@ -52,6 +52,10 @@ std::unique_ptr<GradientEstimator> MethodContext::make_estimator(
 }
 
 ConsensusVariable MethodContext::upper_variable(std::string name) const {
+  require(!consensus.upper().personal || network.size() == 1, ErrorKind::usage, "consensus.x is `",
+          consensus.upper().name,
+          "` (the upper variable is what agents agree on); choose consensus.x = gt-atc, and "
+          "consensus.y = none for a personal lower level");
   return {network, std::move(name), problem.start_x(), consensus.upper()};
 }
 

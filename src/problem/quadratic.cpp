@@ -22,6 +22,9 @@ enum Part : std::uint64_t {
   common_offsets
 };
 
+/// Beyond this many upper unknowns the closed form is not evaluated: its matrix is dense.
+constexpr Index most_solved = 3000;
+
 Eigen::MatrixXd normal_matrix(Draws draws, Index rows, Index columns) {
   Eigen::MatrixXd matrix(rows, columns);
   for (Index c = 0; c < columns; ++c) {
@@ -224,6 +227,7 @@ void Quadratic::product(int local, const Sample&, const AgentProduct& product) c
 // With y_i(x) = M_i x + b_i the upper objective is quadratic: (mean M'FM + H) x = - mean (M'(F b +
 // u) + w). A shared lower level has one M = -A^-1 C' and b = -A^-1 a from the means.
 std::optional<KnownSolution> Quadratic::known_solution(bool personal) const {
+  if (p_ > most_solved) return std::nullopt;
   const AgentId n = agents().total;
   Eigen::MatrixXd A = Eigen::MatrixXd::Zero(q_, q_);
   Eigen::MatrixXd C = Eigen::MatrixXd::Zero(p_, q_);

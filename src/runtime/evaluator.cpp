@@ -41,7 +41,7 @@ void MetricsOptions::visit(OptionVisitor& visitor) {
           "evaluate the true hypergradient at each report (solves the lower level and a linear "
           "system)");
   visitor("tolerance", tolerance, above_up_to(0, 1),
-          "of the solves behind the hypergradient and the baselines, relative");
+          "of the solves behind the hypergradient, relative (yardsticks: 1e-6)");
   visitor("baselines", baselines,
           "solve the problem's yardsticks once, at the start, and report them beside the result");
 }
@@ -56,6 +56,12 @@ Evaluator::Evaluator(BilevelProblem& problem, Network& network, const MetricsOpt
       columns_(std::begin(standard_columns), std::end(standard_columns)) {
   for (const auto& name : problem.metric_names())
     columns_.push_back({name, "1", "problem's own figure at the mean iterate"});
+}
+
+bool Evaluator::exists(const std::string& column) const {
+  if (column == "hypergradient_norm") return options_.hypergradient;
+  if (column == "distance_to_solution") return solution_.has_value();
+  return column != "consensus_error_y" || !personal_;
 }
 
 VectorXd Evaluator::sum_over_agents(Index rows, const FillAgent& fill) {
@@ -216,7 +222,7 @@ std::vector<Evaluator::BaselineFigures> Evaluator::baselines() {
             problem_.baseline_gradient(b, local, view(at), out);
           });
         },
-        y, {.tolerance = std::max(options_.tolerance, 1e-6)});
+        y, {.tolerance = 1e-6});
     all.push_back({infos[b], problem_metrics(problem_.start_x(), [&](int, Vector out) { out = y; }),
                    solved.converged});
   }

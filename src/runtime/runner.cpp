@@ -96,7 +96,6 @@ Runner::Runner(Method& method, BilevelProblem& problem, Network& network, Evalua
   columns_.push_back(
       {"bytes_sent", "B", "what agents sent to each other, as if each had a machine of its own"});
   columns_.insert(columns_.end(), figures.begin() + 6, figures.end());
-  table_.resize(0, static_cast<Index>(columns_.size()));
   parse_target();
 }
 
@@ -122,13 +121,24 @@ void Runner::parse_target() {
   require(found != names.end(), ErrorKind::usage, "run.target: there is no column `", name,
           "`; the nearest is `", nearest_name(name, names), "`");
   target.column = static_cast<std::size_t>(found - names.begin());
+  require(evaluator_.exists(name), ErrorKind::usage, "run.target: ", name,
+          " has no figure in this run, so the target would never be met (a hypergradient needs "
+          "metrics.hypergradient = yes, "
+          "a distance a known solution)");
   target_ = target;
 }
 
 double Runner::figure(std::string_view column) const {
   const Column& found = find_entry(columns_, column, "column");
-  if (table_.rows() == 0) return no_figure;
-  return table_(table_.rows() - 1, &found - columns_.data());
+  if (cells_.empty()) return no_figure;
+  return *(cells_.end() - static_cast<std::ptrdiff_t>(columns_.size()) +
+           (&found - columns_.data()));
+}
+
+Eigen::MatrixXd Runner::table() const {
+  const auto width = static_cast<Index>(columns_.size());
+  using Rows = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+  return Eigen::Map<const Rows>(cells_.data(), static_cast<Index>(cells_.size()) / width, width);
 }
 
 double Runner::elapsed() const {
@@ -152,22 +162,22 @@ void Runner::collect_counts() {
 void Runner::report(const RunHooks& hooks) {
   collect_counts();
   const std::vector<double> figures = evaluator_.evaluate(method_.x(), method_.y());
-  std::vector<double> row{static_cast<double>(iteration_), elapsed()};
+  // Clocks differ between ranks, and a target may be one of time.
+  const std::string seconds = network_.communicator().broadcast(number_text(elapsed()), 0);
+  std::vector<double> row{static_cast<double>(iteration_), std::stod(seconds)};
   row.insert(row.end(), figures.begin(), figures.begin() + 6);
   row.push_back(static_cast<double>(gradients_));
   row.push_back(static_cast<double>(products_));
   row.push_back(static_cast<double>(bytes_));
   row.insert(row.end(), figures.begin() + 6, figures.end());
-  table_.conservativeResize(table_.rows() + 1, Eigen::NoChange);
-  for (std::size_t c = 0; c < row.size(); ++c)
-    table_(table_.rows() - 1, static_cast<Index>(c)) = row[c];
+  cells_.insert(cells_.end(), row.begin(), row.end());
   hooks.report(row);
 }
 
 bool Runner::target_met() const {
-  if (!target_ || table_.rows() == 0) return false;
-  const double figure = table_(table_.rows() - 1, static_cast<Index>(target_->column));
-  return target_->at_most ? figure <= target_->value : figure >= target_->value;
+  if (!target_ || cells_.empty()) return false;
+  const double reached = figure(columns_[target_->column].name);
+  return target_->at_most ? reached <= target_->value : reached >= target_->value;
 }
 
 std::string Runner::find_divergence() {
@@ -184,16 +194,29 @@ std::string Runner::find_divergence() {
               "; smaller steps may help, and so may looking for NaN in the data");
 }
 
+bool Runner::has_diverged(Outcome& outcome) {
+  if (checked_ == iteration_) return false;
+  checked_ = iteration_;
+  outcome.detail = find_divergence();
+  if (outcome.detail.empty()) return false;
+  outcome.status = Status::diverged;
+  outcome.iteration = iteration();
+  return true;
+}
+
 void Runner::save(const RunHooks& hooks) {
+  if (saved_ == iteration_) return;
+  saved_ = iteration_;
   collect_counts();
   hooks.checkpoint(static_cast<std::uint64_t>(iteration_), elapsed());
   last_save_ = Clock::now();
 }
 
-OverlappedMaximum::Numbers Runner::wishes(Requests& requests) const {
+OverlappedMaximum::Numbers Runner::wishes(Requests& requests) {
   const bool first_rank = network_.communicator().rank() == 0;  // clocks differ; one decides
   const bool save_due = first_rank && options_.checkpoint_seconds > 0 &&
                         seconds_since(last_save_) >= options_.checkpoint_seconds;
+  if (save_due) last_save_ = Clock::now();  // it is granted one iteration later, and asked for once
   const bool time_up =
       first_rank && options_.seconds > 0 && seconds_since(begin_) >= options_.seconds;
   return {requests.checkpoint.exchange(false) || save_due, requests.leave.load(), time_up};
@@ -202,6 +225,7 @@ OverlappedMaximum::Numbers Runner::wishes(Requests& requests) const {
 void Runner::iterate() {
   try {
     method_.iterate(iteration());
+    ++iteration_;
   } catch (const Error& error) {
     throw Error(error.kind(), text("iteration ", iteration_ + 1, ": ", error.what()),
                 error.on_all_ranks());
@@ -210,18 +234,21 @@ void Runner::iterate() {
 
 Outcome Runner::run(const RunHooks& hooks, Requests& requests) {
   begin_ = last_save_ = Clock::now();
+  saved_ = checked_ = -1;
   OverlappedMaximum agreement(network_.communicator());
   Outcome outcome;
-  std::int64_t reported = -1;
+  // A report off the regular grid is not part of the state, so that a resumed run has the table of
+  // an unbroken one.
+  std::int64_t reported = cells_.empty() ? -1 : static_cast<std::int64_t>(figure("iteration"));
   const auto report_once = [&] {
     if (reported != iteration_) report(hooks);
     reported = iteration_;
   };
   const auto finish = [&](Status status) {
     agreement.finish();
-    save(hooks);  // before a report off the regular grid, so that a resumed run has the same table
-                  // as an unbroken one
-    report_once();
+    if (has_diverged(outcome)) return outcome;
+    save(hooks);
+    if (status != Status::interrupted) report_once();  // leaving is urgent
     outcome.status = status;
     outcome.iteration = iteration();
     return outcome;
@@ -230,17 +257,13 @@ Outcome Runner::run(const RunHooks& hooks, Requests& requests) {
   if (target_met()) return finish(Status::target_reached);
   while (iteration_ < options_.iterations) {
     iterate();
-    ++iteration_;
     const bool report_due = iteration_ % report_every_ == 0;
-    if (iteration_ == 1 || report_due || iteration_ % options_.check_every == 0 ||
-        iteration_ == options_.iterations) {
-      outcome.detail = find_divergence();
-      if (!outcome.detail.empty()) {
-        agreement.finish();
-        outcome.status = Status::diverged;
-        outcome.iteration = iteration();
-        return outcome;
-      }
+    const bool save_due =
+        options_.checkpoint_every > 0 && iteration_ % options_.checkpoint_every == 0;
+    const bool check_due = iteration_ == 1 || iteration_ % options_.check_every == 0;
+    if ((report_due || save_due || check_due) && has_diverged(outcome)) {
+      agreement.finish();
+      return outcome;
     }
     if (report_due) report_once();
     hooks.progress(iteration());
@@ -251,9 +274,12 @@ Outcome Runner::run(const RunHooks& hooks, Requests& requests) {
     const auto [save_wanted, leave, time_up] = agreement.exchange(wishes(requests));
     if (leave != 0) return finish(Status::interrupted);
     if (time_up != 0) return finish(Status::time_up);
-    const bool by_count =
-        options_.checkpoint_every > 0 && iteration_ % options_.checkpoint_every == 0;
-    if (save_wanted != 0 || by_count) save(hooks);
+    if (save_wanted == 0 && !save_due) continue;
+    if (has_diverged(outcome)) {
+      agreement.finish();
+      return outcome;
+    }
+    save(hooks);
   }
   return finish(Status::iterations_done);
 }
@@ -264,7 +290,12 @@ void Runner::visit_state(StateVisitor& visitor) {
   visitor.replicated("gradient_calls", gradients_);
   visitor.replicated("product_calls", products_);
   visitor.replicated("bytes_sent", bytes_);
-  visitor.replicated("reports", table_);
+  Eigen::MatrixXd reports = table();
+  visitor.replicated("reports", reports);
+  cells_.clear();
+  for (Index r = 0; r < reports.rows(); ++r) {
+    for (Index c = 0; c < reports.cols(); ++c) cells_.push_back(reports(r, c));
+  }
 }
 
 }  // namespace echelon

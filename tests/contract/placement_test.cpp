@@ -102,6 +102,7 @@ Settings composition(const std::string& problem, const std::string& method,
   return small_problem(problem) +
          Settings{{"method.name", method},
                   {"consensus.strategy", strategy},
+                  {"consensus.x", strategy == "none" ? "gt-atc" : ""},  // x is never personal
                   {"network.agents", "6"},
                   {"run.iterations", "5"},
                   {"metrics.every", "2"},

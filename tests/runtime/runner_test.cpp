@@ -80,6 +80,22 @@ TEST(Runner, SavesByCount) {
   EXPECT_EQ(saved, (std::vector<std::uint64_t>{4, 8, 10}));
 }
 
+TEST(Runner, SavesByTime) {
+  Experiment experiment(Communicator(MPI_COMM_WORLD),
+                        configuration_of(small + Settings{{"run.iterations", "1000000000"},
+                                                          {"run.seconds", "0.6"},
+                                                          {"run.checkpoint_seconds", "0.15"},
+                                                          {"metrics.every", "1000000"}}),
+                        FileDataSource());
+  int saves = 0;
+  RunHooks hooks;
+  hooks.checkpoint = [&](std::uint64_t, double) { ++saves; };
+  Requests requests;
+  experiment.runner().run(hooks, requests);
+  EXPECT_GE(saves, 2);  // at least one on the way, and the one at the end
+  EXPECT_LE(saves, 6);
+}
+
 /// f = g = 1/2 |y - x|^2 + 1/2 |x|^2, and NaN as agent 2's data.
 class Broken final : public AgentwiseProblem {
  public:

@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -14,6 +15,9 @@
 
 namespace echelon {
 
+/// After an Error of kind `stalled` messages are still under way into memory of the library: end
+/// the program then, with MPI_Abort if other ranks live.
+///
 /// Owner of a *duplicate* of the caller's MPI communicator: no message or error handler of the
 /// caller's is touched. Move-only. MPI must be initialized (at least MPI_THREAD_FUNNELED when
 /// threads are used) and outlive the object. All waits give up after `stall_seconds` with an Error
@@ -79,9 +83,12 @@ class OverlappedMaximum {
 
  private:
   const Communicator& communicator_;
-  Numbers send_{};
-  Numbers receive_{};
-  MPI_Request request_ = MPI_REQUEST_NULL;
+  struct InFlight {
+    Numbers send{};
+    Numbers receive{};
+    MPI_Request request = MPI_REQUEST_NULL;
+  };
+  std::unique_ptr<InFlight> in_flight_ = std::make_unique<InFlight>();
 };
 
 /// Throws an Error of kind `internal` with MPI's text unless `code` is MPI_SUCCESS.

@@ -30,6 +30,10 @@ class Configuration {
   /// name.
   void require_all_read() const;
 
+  /// What was given, as text for another rank, and from it.
+  std::string packed() const;
+  static Configuration unpacked(const std::string& text);
+
   bool has(const std::string& key) const { return given_.count(key) > 0; }
 
   /// The resolved configuration as INI text, in the order of reading; reads back as the same

@@ -27,20 +27,42 @@ struct ExperimentOptions {
   void visit(OptionVisitor& visitor);
 };
 
+/// Section `comm`.
+struct CommOptions {
+  double stall_seconds = 300;
+
+  void visit(OptionVisitor& visitor);
+};
+
+/// The options that every run has, whatever is composed.
+struct GeneralOptions {
+  ExperimentOptions experiment;
+  RunOptions run;
+  MetricsOptions metrics;
+  TopologyOptions network;
+  ConsensusOptions consensus;
+  EstimatorOptions estimator;
+  CommOptions comm;
+  std::string problem = "quadratic";
+  std::string method = "f2sa";
+
+  void read_from(Configuration& configuration);
+};
+
 /// Problem, method, network, evaluator and runner of one configuration. Construction is collective;
 /// a usage or data error on any rank is thrown on all of them.
 class Experiment {
  public:
   Experiment(Communicator communicator, Configuration configuration, const DataSource& data);
 
-  const ExperimentOptions& options() const { return options_; }
-  const RunOptions& run_options() const { return run_options_; }
-  const MetricsOptions& metrics_options() const { return metrics_options_; }
+  const ExperimentOptions& options() const { return general_.experiment; }
+  const RunOptions& run_options() const { return general_.run; }
+  const MetricsOptions& metrics_options() const { return general_.metrics; }
   const Configuration& configuration() const { return configuration_; }
   const ProblemEntry& problem_entry() const { return *problem_entry_; }
   const MethodEntry& method_entry() const { return *method_entry_; }
-  const ConsensusOptions& consensus() const { return consensus_; }
-  const TopologyOptions& topology() const { return topology_; }
+  const ConsensusOptions& consensus() const { return general_.consensus; }
+  const TopologyOptions& topology() const { return general_.network; }
 
   Network& network() { return *network_; }
   BilevelProblem& problem() { return *problem_; }
@@ -54,16 +76,10 @@ class Experiment {
   std::int64_t state_bytes();
 
  private:
-  void read_general();
   void compose(const DataSource& data);
 
   Configuration configuration_;
-  ExperimentOptions options_;
-  RunOptions run_options_;
-  TopologyOptions topology_;
-  MetricsOptions metrics_options_;
-  ConsensusOptions consensus_;
-  EstimatorOptions estimator_;
+  GeneralOptions general_;
   const ProblemEntry* problem_entry_ = nullptr;
   const MethodEntry* method_entry_ = nullptr;
   std::unique_ptr<Network> network_;

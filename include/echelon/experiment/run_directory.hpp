@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "echelon/experiment/experiment.hpp"
@@ -11,6 +12,23 @@
 #include "echelon/io/metrics_csv.hpp"
 
 namespace echelon {
+
+/// Keeps other processes out of a folder for as long as it lives.
+class FolderLock {
+ public:
+  FolderLock() = default;
+  /// Throws cannot_create if another process holds it, or the folder cannot be written.
+  explicit FolderLock(const std::filesystem::path& folder);
+  FolderLock(FolderLock&& other) noexcept : file_(std::exchange(other.file_, -1)) {}
+  FolderLock& operator=(FolderLock&& other) noexcept {
+    std::swap(file_, other.file_);
+    return *this;
+  }
+  ~FolderLock();
+
+ private:
+  int file_ = -1;
+};
 
 /// Every function is collective; rank 0 writes what is not per rank.
 class RunDirectory {
@@ -34,11 +52,13 @@ class RunDirectory {
  private:
   RunDirectory(Experiment& experiment, std::filesystem::path folder);
   void start_metrics();
+  static void write_config(const Experiment& experiment, const std::filesystem::path& folder);
 
   Experiment& experiment_;
   std::filesystem::path folder_;
   CheckpointStore store_;
-  std::unique_ptr<MetricsCsv> metrics_;  // rank 0 only
+  FolderLock lock_;  // rank 0 only, as is the next
+  std::unique_ptr<MetricsCsv> metrics_;
 };
 
 /// What the binary is built with: instruction set, precision-relevant library versions.

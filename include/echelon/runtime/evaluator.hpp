@@ -40,6 +40,8 @@ class Evaluator {
   /// upper_value, lower_gradient_norm, hypergradient_norm, consensus_error_x, consensus_error_y,
   /// distance_to_solution, then the problem's own.
   const std::vector<Column>& columns() const { return columns_; }
+  /// False for a column that stays empty in this composition.
+  bool exists(const std::string& column) const;
   /// Collective. x and y are the iterates to report.
   std::vector<double> evaluate(const AgentView& x, const AgentView& y);
 

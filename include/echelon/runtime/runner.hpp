@@ -63,7 +63,7 @@ class Runner {
   /// Of the table: iteration, seconds, the evaluator's six, gradient_calls, product_calls,
   /// bytes_sent, the problem's own.
   const std::vector<Column>& columns() const { return columns_; }
-  const Eigen::MatrixXd& table() const { return table_; }
+  Eigen::MatrixXd table() const;
   /// A figure of the newest report; NaN before the first. Throws a usage error for a column that
   /// does not exist.
   double figure(std::string_view column) const;
@@ -87,10 +87,12 @@ class Runner {
   void report(const RunHooks& hooks);
   bool target_met() const;
   std::string find_divergence();
+  /// Fills `outcome` if so. Checks an iteration once.
+  bool has_diverged(Outcome& outcome);
   void collect_counts();
   void save(const RunHooks& hooks);
   /// What this rank asks for: checkpoint, leave, time is up.
-  OverlappedMaximum::Numbers wishes(Requests& requests) const;
+  OverlappedMaximum::Numbers wishes(Requests& requests);
 
   Method& method_;
   BilevelProblem& problem_;
@@ -105,7 +107,9 @@ class Runner {
   std::int64_t gradients_ = 0, products_ = 0,
                bytes_ = 0;  // of all ranks, up to the last collection
   std::int64_t own_gradients_ = 0, own_products_ = 0, own_bytes_ = 0;  // of this rank, then
-  Eigen::MatrixXd table_;
+  std::vector<double> cells_;                                          // of the table, row by row
+  std::int64_t saved_ = -1;    // iteration of the newest checkpoint of this invocation
+  std::int64_t checked_ = -1;  // iteration of the newest check for divergence
   double elapsed_before_ = 0;
   std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
   std::chrono::steady_clock::time_point last_save_ = begin_;
