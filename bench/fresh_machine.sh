@@ -7,7 +7,7 @@ source=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 root=${1:-$(mktemp -d)/root}
 
 finish() {
-  for mounted in dev/shm dev proc; do umount -q "$root/$mounted" || true; done
+  for mounted in dev/shm dev sys proc; do umount -q "$root/$mounted" || true; done
   [[ $# -gt 0 ]] || rm -rf --one-file-system "$(dirname "$root")"
 }
 trap 'finish ${1:+keep}' EXIT
@@ -15,10 +15,11 @@ trap 'finish ${1:+keep}' EXIT
 if [[ ! -x $root/usr/bin/apt-get ]]; then
   debootstrap --variant=minbase bookworm "$root" >"$root.log" 2>&1 || { tail -3 "$root.log" >&2; exit 1; }
 fi
-cp /etc/resolv.conf "$root/etc/resolv.conf"
+cp /etc/resolv.conf /etc/hosts "$root/etc/" # an installer would write these
 rm -rf --one-file-system "$root/echelon"
 git clone -q "$source" "$root/echelon"
 mount --bind /proc "$root/proc"
+mount --bind /sys "$root/sys"
 mount --bind /dev "$root/dev"
 mount -t tmpfs shm "$root/dev/shm"
 for command in demo check; do

@@ -1,6 +1,7 @@
 # Sourced by the launch scripts.
 
 mpirun=(mpirun)
+export HWLOC_HIDE_ERRORS=${HWLOC_HIDE_ERRORS:-2} # or every rank complains where /sys is not mounted
 if mpirun --version 2>/dev/null | grep -q 'Open MPI'; then
   # More ranks than cores are allowed, and no rank is tied to a core that another program may be using.
   mpirun+=(--oversubscribe --bind-to none)

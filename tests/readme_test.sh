@@ -8,7 +8,7 @@ build=$1
 source=$2
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
-export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMP_NUM_THREADS=1
+export HWLOC_HIDE_ERRORS=2 RES_OPTIONS="timeout:1 attempts:1" OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMP_NUM_THREADS=1
 # A python3 of the user's own may lack the packages of the distribution.
 python3 -c "import h5py" 2>/dev/null || export PATH=/usr/bin:$PATH
 # On a machine with fewer cores than a command asks for ranks, mpirun refuses without these.

@@ -1,10 +1,12 @@
 #include <mpi.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <iterator>
 
 #include "commands.hpp"
 #include "echelon/core/catalog.hpp"
@@ -57,9 +59,17 @@ void print_help() {
   std::printf("\nOptions of problems and methods: `echelon describe NAME`.\n");
 }
 
+constexpr const char* rank_variables[] = {"OMPI_COMM_WORLD_RANK", "PMI_RANK", "PMIX_RANK",
+                                          "SLURM_PROCID"};
+
+bool is_launched() {
+  return std::any_of(std::begin(rank_variables), std::end(rank_variables),
+                     [](const char* name) { return std::getenv(name) != nullptr; });
+}
+
 /// This process's rank before MPI is initialized, as launchers tell it.
 int launched_rank() {
-  for (const char* name : {"OMPI_COMM_WORLD_RANK", "PMI_RANK", "PMIX_RANK", "SLURM_PROCID"}) {
+  for (const char* name : rank_variables) {
     if (const char* rank = std::getenv(name)) return std::atoi(rank);
   }
   return 0;
@@ -104,6 +114,10 @@ int guarded(int (*command)(const Arguments&, Requests&), const Arguments& argume
 
 int with_mpi(int argc, char** argv, int (*command)(const Arguments&, Requests&),
              const Arguments& arguments) {
+  if (!is_launched()) {
+    // Alone, Open MPI would start a daemon of its own and look up host names first.
+    setenv("OMPI_MCA_ess_singleton_isolated", "1", 0);
+  }
   int provided = 0;
   MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &provided);
   install_handlers();

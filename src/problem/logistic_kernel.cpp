@@ -3,6 +3,7 @@
 #include <Eigen/Core>
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cmath>
 
 namespace echelon {
@@ -18,29 +19,38 @@ constexpr std::size_t most_points = 4;
 template <class Scalar>
 using BlockArray = Eigen::Array<Scalar, block_rows, 1>;
 
+/// `width` numbers that are worked on at once, filled up to whole packets.
+template <class Scalar, std::size_t width>
+using Lanes = Eigen::Array<
+    Scalar, width == 1 ? 1 : static_cast<int>(std::max(16 / sizeof(Scalar), std::bit_ceil(width))),
+    1>;
+
 /// `width` vectors of D numbers side by side, [feature][vector], so that a row's entry meets all of
 /// them at once.
 template <class Scalar, std::size_t width>
 class Interleaved {
  public:
+  using Entry = Lanes<Scalar, width>;
+
   explicit Interleaved(std::int64_t features)
-      : values_(static_cast<std::size_t>(features) * width) {}
+      : values_(static_cast<std::size_t>(features) * stride) {}
 
   void set(std::size_t slot, const double* vector) {
-    for (std::size_t i = slot; i < values_.size(); i += width) {
+    for (std::size_t i = slot; i < values_.size(); i += stride) {
       values_[i] = static_cast<Scalar>(*vector++);
     }
   }
   void write(std::size_t slot, double* vector) const {
-    for (std::size_t i = slot; i < values_.size(); i += width) {
+    for (std::size_t i = slot; i < values_.size(); i += stride) {
       *vector++ = static_cast<double>(values_[i]);
     }
   }
-  Scalar* at(std::int32_t feature) {
-    return values_.data() + static_cast<std::size_t>(feature) * width;
+  Eigen::Map<Entry> at(std::int32_t feature) {
+    return Eigen::Map<Entry>(values_.data() + static_cast<std::size_t>(feature) * stride);
   }
 
  private:
+  static constexpr auto stride = static_cast<std::size_t>(Entry::SizeAtCompileTime);
   std::vector<Scalar> values_;
 };
 
@@ -53,14 +63,13 @@ void forward(const SparseBatch& batch, Index first, Index count,
              Interleaved<Scalar, width>& vectors, BlockArrays<Scalar, width>& z) {
   for (Index b = 0; b < count; ++b) {
     const std::size_t row = batch.row(first + b);
-    std::array<Scalar, width> sums{};
+    Lanes<Scalar, width> sums = Lanes<Scalar, width>::Zero();
     for (auto k = static_cast<std::size_t>(batch.samples.offsets[row]);
          k < static_cast<std::size_t>(batch.samples.offsets[row + 1]); ++k) {
       const auto value = static_cast<Scalar>(batch.samples.values[k]);
-      const Scalar* entry = vectors.at(batch.samples.columns[k]);
-      for (std::size_t p = 0; p < width; ++p) sums[p] += value * entry[p];
+      sums += value * vectors.at(batch.samples.columns[k]);
     }
-    for (std::size_t p = 0; p < width; ++p) z[p](b) = sums[p];
+    for (std::size_t p = 0; p < width; ++p) z[p](b) = sums(static_cast<Index>(p));
   }
 }
 
@@ -70,11 +79,13 @@ void backward(const SparseBatch& batch, Index first, Index count,
               const BlockArrays<Scalar, width>& s, Interleaved<double, width>& totals) {
   for (Index b = 0; b < count; ++b) {
     const std::size_t row = batch.row(first + b);
+    Lanes<double, width> factors = Lanes<double, width>::Zero();
+    for (std::size_t p = 0; p < width; ++p) {
+      factors(static_cast<Index>(p)) = static_cast<double>(s[p](b));
+    }
     for (auto k = static_cast<std::size_t>(batch.samples.offsets[row]);
          k < static_cast<std::size_t>(batch.samples.offsets[row + 1]); ++k) {
-      const double value = batch.samples.values[k];
-      double* entry = totals.at(batch.samples.columns[k]);
-      for (std::size_t p = 0; p < width; ++p) entry[p] += value * static_cast<double>(s[p](b));
+      totals.at(batch.samples.columns[k]) += static_cast<double>(batch.samples.values[k]) * factors;
     }
   }
 }

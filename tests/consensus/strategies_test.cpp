@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "catalog_names.hpp"
 #include "echelon/consensus/variable.hpp"
 #include "echelon/core/catalog.hpp"
 #include "echelon/core/random.hpp"
@@ -157,16 +158,8 @@ TEST_P(EveryStrategy, ShrinksDisagreementAtTheRateOfTheNetwork) {
               1e-3);
 }
 
-std::vector<std::string> names() {
-  std::vector<std::string> all;
-  for (const auto& entry : strategy_catalog()) all.push_back(entry.name);
-  return all;
-}
-INSTANTIATE_TEST_SUITE_P(Catalog, EveryStrategy, testing::ValuesIn(names()), [](const auto& param) {
-  std::string name = param.param;
-  for (char& c : name) c = c == '-' ? '_' : c;
-  return name;
-});
+INSTANTIATE_TEST_SUITE_P(Catalog, EveryStrategy, testing_support::every_name(strategy_catalog()),
+                         testing_support::suffix);
 
 TEST(Strategies, AtcFormsReproduceAllReduceWhenEverybodyHearsEverybody) {
   Network network(Communicator(MPI_COMM_WORLD), all_equal(5));

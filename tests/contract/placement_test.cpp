@@ -7,6 +7,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "catalog_names.hpp"
 #include "compositions.hpp"
 #include "echelon/core/parallel.hpp"
 #include "echelon/core/random.hpp"
@@ -133,16 +134,8 @@ TEST_P(EveryProblem, HasTheSameResultFileOnAnyRanksAndThreads) {
   }
 }
 
-std::vector<std::string> names() {
-  std::vector<std::string> all;
-  for (const auto& entry : problem_catalog()) all.push_back(entry.name);
-  return all;
-}
-INSTANTIATE_TEST_SUITE_P(Catalog, EveryProblem, testing::ValuesIn(names()), [](const auto& param) {
-  std::string name = param.param;
-  for (char& c : name) c = c == '-' ? '_' : c;
-  return name;
-});
+INSTANTIATE_TEST_SUITE_P(Catalog, EveryProblem, testing_support::every_name(problem_catalog()),
+                         testing_support::suffix);
 
 TEST(Placement, HoldsForMoreRanksThanAgentsNoiseMomentumAndMinibatches) {
   const Settings noisy =

@@ -4,6 +4,7 @@
 
 #include <numeric>
 
+#include "catalog_names.hpp"
 #include "contract/compositions.hpp"
 #include "echelon/core/catalog.hpp"
 #include "echelon/core/random.hpp"
@@ -140,16 +141,8 @@ TEST_P(EveryProblem, ReportsAsManyFiguresAsItNames) {
   }
 }
 
-std::vector<std::string> names() {
-  std::vector<std::string> all;
-  for (const auto& entry : problem_catalog()) all.push_back(entry.name);
-  return all;
-}
-INSTANTIATE_TEST_SUITE_P(Catalog, EveryProblem, testing::ValuesIn(names()), [](const auto& param) {
-  std::string name = param.param;
-  for (char& c : name) c = c == '-' ? '_' : c;
-  return name;
-});
+INSTANTIATE_TEST_SUITE_P(Catalog, EveryProblem, testing_support::every_name(problem_catalog()),
+                         testing_support::suffix);
 
 }  // namespace
 }  // namespace echelon
