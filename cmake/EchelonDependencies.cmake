@@ -1,8 +1,9 @@
 # Every dependency is a package of the distribution; launch/setup names and installs them.
 find_package(Eigen3 3.4 REQUIRED NO_MODULE)
-find_package(MPI 3.1 REQUIRED COMPONENTS CXX)
+find_package(MPI 3.1 REQUIRED COMPONENTS C CXX)
 find_package(OpenMP REQUIRED COMPONENTS CXX)
 find_package(ZLIB REQUIRED)
+find_package(EXPAT REQUIRED)  # GraphML
 find_package(Boost 1.74 REQUIRED COMPONENTS program_options)
 
 # The serial flavor of HDF5: a parallel write that fails would hang the job.

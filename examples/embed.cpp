@@ -90,7 +90,7 @@ int main(int argc, char** argv) {
       TopologyOptions torus;
       torus.agents = 6;
       torus.topology = "torus";
-      Network network(Communicator(half), make_mixing_matrix(torus));
+      Network network(Communicator(half), make_schedule(torus));
       averaging = gossip_error(network);
     }
     const double distance = solve_error(half);

@@ -55,7 +55,7 @@ int main(int argc, char** argv) {
   MPI_Init(&argc, &argv);
   double hypergradient = 0;
   {
-    Network network(Communicator(MPI_COMM_WORLD), make_mixing_matrix({}));  // a ring of 8 agents
+    Network network(Communicator(MPI_COMM_WORLD), make_schedule({}));  // a ring of 8 agents
     RidgeDecay problem(network.agents());
     Configuration options;
     options.set("method.alpha", "0.3", "own_problem.cpp");

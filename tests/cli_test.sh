@@ -256,6 +256,55 @@ refused 2 'stochastic' "${quadratic[@]}" --network.topology star --network.weigh
 refused 66 'absent.txt|nearest' topology absent.txt
 refused 65 'word.txt:3: ' topology word.txt
 refused 2 'nearest is `network.agents`' topology ring --agent 5
+refused 2 'gossip-atc.*not doubly stochastic.*push-pull' $(network "$source/topologies/directed-8.txt" --consensus.strategy gossip-atc)
+refused 2 'extra.*changes from round to round' "${quadratic[@]}" --consensus.strategy extra --network.topology one-peer-exponential
+refused 2 'exact-diffusion.*without laziness' "${quadratic[@]}" --consensus.strategy exact-diffusion --consensus.lazy no --network.weights best-constant --network.topology path
+refused 2 'hypercube.*12.*8.*16' "${quadratic[@]}" --network.topology hypercube --network.agents 12
+refused 2 'random-regular' "${quadratic[@]}" --network.topology random-regular --network.degree 3 --network.agents 7
+refused 2 'network.link_failure: 1 is out of range' "${quadratic[@]}" --network.link_failure 1
+refused 2 'cycle.*starr.*star' "${quadratic[@]}" --network.cycle 'path, starr'
+refused 2 'compression_ratio: 0 is out of range' "${quadratic[@]}" --consensus.strategy choco --consensus.compression_ratio 0
+refused 2 'compression_ratio: 1.5 is out of range' "${quadratic[@]}" --consensus.strategy choco --consensus.compression_ratio 1.5
+refused 2 'compression_bits: 9 is out of range' "${quadratic[@]}" --consensus.compressor quantization --consensus.compression_bits 9
+refused 2 'compression_rank' "${quadratic[@]}" --consensus.strategy choco --consensus.compressor low-rank --consensus.compression_rank 50
+refused 2 'consensus.compressor: `top-kk`.*nearest is `top-k`' "${quadratic[@]}" --consensus.compressor top-kk
+refused 2 'mixing_rounds: 0 is out of range' "${quadratic[@]}" --consensus.mixing_rounds 0
+refused 2 'Chebyshev' "${quadratic[@]}" --consensus.chebyshev yes --consensus.mixing_rounds 3 --network.topology exponential
+refused 2 'ring-16.txt: the sizes do not match .the file has 16 agents' "${quadratic[@]}" --network-x.topology file --network-x.file "$source/topologies/ring-16.txt"
+refused 2 'run.trace: `5`' "${quadratic[@]}" --run.trace 5
+refused 2 'run.trace: `7:7`' "${quadratic[@]}" --run.trace 7:7
+refused 2 'saga_memory >= ' "${quadratic[@]}" --estimator.name saga --estimator.saga_memory 1e-9
+refused 2 'picture: there are 3000 agents' topology ring --agents 3000 --svg new
+printf '%%%%MatrixMarket matrix coordinate real general\n2 2 3\n1 1 1\n2 2 0.5\n2 3 0.5\n' >range.mtx
+printf '%%%%MatrixMarket matrix coordinate real general\n2 2 4\n1 1 1.5\n1 2 -0.5\n2 1 0.5\n2 2 0.5\n' >negative.mtx
+refused 65 'range.mtx:5: ' topology range.mtx
+refused 65 'negative.mtx:4: .*negative' topology negative.mtx
+for graph in erdos-renyi-16.graphml torus-16.mtx hypercube-16.graph; do
+  done_on 0 'spectral gap' topology "$source/topologies/$graph"
+done
+rm -f kept.mtx picture.svg
+done_on 0 'repeats after 3 rounds' topology one-peer-exponential --agents 8 --svg picture.svg
+python3 -c 'import xml.dom.minidom; xml.dom.minidom.parse("picture.svg")' || wrong "the picture is not XML"
+refused 73 'picture.svg: exists already' topology ring --svg picture.svg
+done_on 0 'spectral gap' topology ring --write kept.mtx
+done_on 0 'diameter 4' topology kept.mtx
+done_on 0 'consensus' describe push-pull
+done_on 0 'consensus.compression_ratio' describe top-k
+cases=$((cases + 1))
+rm -rf traced
+run_on 2 run quadratic.ini --run.output traced --run.iterations 30 --run.trace 10:12
+[[ $code -eq 0 ]] || wrong "a traced run ends with $code"
+python3 - <<'END' || wrong "the timeline is not what it should be"
+import json
+events = json.load(open("traced/trace.json"))["traceEvents"]
+spans = [event for event in events if event["ph"] == "X"]
+assert {event["pid"] for event in spans} == {0, 1}
+for rank in 0, 1:
+    names = [event["name"] for event in spans if event["pid"] == rank]
+    assert names.count("iteration") == 2, names
+    assert "gradients of g" in names and any(name.startswith("x") for name in names), names
+assert all(event["dur"] >= 0 and event["ts"] >= 0 for event in spans)
+END
 
 # --- run directories and checkpoints ----------------------------------------------------------------------------------
 refused 73 'kept: holds a run already.*resume' run quadratic.ini --run.output kept

@@ -1,15 +1,19 @@
 #include <algorithm>
 #include <cstdio>
+#include <filesystem>
+#include <fstream>
 
 #include "commands.hpp"
+#include "echelon/compression/compressor.hpp"
 #include "echelon/consensus/strategy.hpp"
 #include "echelon/core/catalog.hpp"
-#include "echelon/io/edge_list.hpp"
+#include "echelon/io/graph_file.hpp"
 #include "echelon/io/inspect.hpp"
 #include "echelon/method/estimator.hpp"
 #include "echelon/method/method.hpp"
 #include "echelon/problem/catalog.hpp"
 #include "echelon/topology/certificate.hpp"
+#include "echelon/topology/pictures.hpp"
 #include "echelon/topology/topologies.hpp"
 
 namespace echelon::cli {
@@ -26,6 +30,19 @@ struct Shown {
   std::vector<OptionDescription> options;
   std::vector<std::string> facts;
 };
+
+std::string need_text(NetworkNeed need) {
+  switch (need) {
+    case NetworkNeed::nothing:
+      return "nothing of the network";
+    case NetworkNeed::connected:
+      return "a connected network, directed or not";
+    case NetworkNeed::doubly_stochastic:
+      return "a connected network with doubly stochastic weights";
+    default:
+      return "a connected network with symmetric weights";
+  }
+}
 
 std::vector<Shown> everything() {
   std::vector<Shown> all;
@@ -52,21 +69,29 @@ std::vector<Shown> everything() {
                                                      " unless problem.precision says otherwise"}});
   }
   for (const auto& entry : strategy_catalog()) {
-    const char* need = entry.need == NetworkNeed::nothing ? "nothing of the network"
-                       : entry.need == NetworkNeed::connected
-                           ? "a connected network"
-                           : "a connected network with doubly stochastic weights";
     all.push_back({"consensus",
                    entry.name,
                    entry.summary,
                    entry.recursion,
                    entry.reference,
                    "consensus",
-                   {},
-                   {std::string("asks for ") + need,
+                   describe_options(StrategyOptions{}),
+                   {"asks for " + need_text(entry.need) +
+                        (entry.changing_network ? ", which may change from round to round"
+                                                : ", the same at every round"),
                     "vectors sent per step: " + number_text(entry.vectors_sent),
                     std::string("constant steps on heterogeneous agents: ") +
                         (entry.exact_on_heterogeneous ? "exact" : "biased")}});
+  }
+  for (const auto& entry : compressor_catalog()) {
+    all.push_back({"compressors",
+                   entry.name,
+                   entry.summary,
+                   entry.formula,
+                   entry.reference,
+                   "consensus",
+                   describe_options(CompressionOptions{}),
+                   {}});
   }
   for (const auto& entry : estimator_catalog()) {
     all.push_back({"estimators",
@@ -92,8 +117,8 @@ std::vector<Shown> everything() {
 }
 
 const std::vector<std::string>& kinds() {
-  static const std::vector<std::string> names = {"problems", "methods", "consensus", "estimators",
-                                                 "topologies"};
+  static const std::vector<std::string> names = {"problems",    "methods",    "consensus",
+                                                 "compressors", "estimators", "topologies"};
   return names;
 }
 
@@ -139,8 +164,8 @@ int describe(const Arguments& arguments) {
   require(arguments.words.size() == 1, ErrorKind::usage,
           "`echelon describe` takes one name; `echelon list` shows them");
   const auto all = everything();
-  const Shown& shown =
-      find_entry(all, arguments.words.front(), "problem, method, strategy, estimator or topology");
+  const Shown& shown = find_entry(all, arguments.words.front(),
+                                  "problem, method, strategy, compressor, estimator or topology");
   std::printf("%s (%s)\n%s\n\n  %s\n", shown.name.c_str(), shown.kind.c_str(),
               shown.summary.c_str(), shown.formula.c_str());
   for (const auto& fact : shown.facts) std::printf("\n%s", fact.c_str());
@@ -153,14 +178,31 @@ int describe(const Arguments& arguments) {
   return exit_done;
 }
 
+void write_text(const std::string& path, const std::string& content) {
+  require(!std::filesystem::exists(path), ErrorKind::cannot_create, path,
+          ": exists already; choose another name");
+  std::ofstream file(path);
+  require(file.good(), ErrorKind::cannot_create, path, ": cannot be created");
+  file << content << std::flush;
+  require(file.good(), ErrorKind::input_output, path, ": cannot be written");
+}
+
 int topology(const Arguments& arguments) {
   require(arguments.words.size() == 1, ErrorKind::usage,
-          "`echelon topology` takes a name of `echelon list topologies` or an edge list file");
+          "`echelon topology` takes a name of `echelon list topologies` or a graph file");
   const std::string& word = arguments.words.front();
   Configuration configuration;
+  std::string picture;
+  std::string copy;
   for (const auto& [key, value] : arguments.options) {
-    configuration.set(key.find('.') == std::string::npos ? "network." + key : key, value,
-                      "command line");
+    if (key == "svg") {
+      picture = value;
+    } else if (key == "write") {
+      copy = value;
+    } else {
+      configuration.set(key.find('.') == std::string::npos ? "network." + key : key, value,
+                        "command line");
+    }
   }
   bool named = false;
   for (const auto& entry : topology_catalog()) named = named || entry.name == word;
@@ -169,9 +211,11 @@ int topology(const Arguments& arguments) {
   TopologyOptions options;
   configuration.read("network", options);
   configuration.require_all_read();
-  const MixingMatrix matrix = read_or_make(options, configuration.has("network.agents"));
-  std::fprintf(stderr, "%s\n", certify(matrix).summary().c_str());
-  std::printf("%s", to_dot(matrix).c_str());
+  const SharedSchedule schedule = read_or_make(options, configuration.has("network.agents"));
+  if (!picture.empty()) write_text(picture, to_svg(*schedule, word));
+  if (!copy.empty()) write_graph(copy, *schedule->at(0));
+  std::fprintf(stderr, "%s\n", certify(*schedule).summary().c_str());
+  if (picture.empty() && copy.empty()) std::printf("%s", to_dot(*schedule->at(0)).c_str());
   return exit_done;
 }
 
@@ -189,9 +233,10 @@ std::string help_text() {
 
   echelon run CONFIG.ini [--section.key VALUE ...]     one run; works alone and under mpirun or srun
   echelon resume RUN_DIR [--run.iterations N ...]      continue from the newest good checkpoint, on any number of ranks
-  echelon list [problems|methods|consensus|estimators|topologies]
+  echelon list [problems|methods|consensus|compressors|estimators|topologies]
   echelon describe NAME                                formula, reference, and options with defaults
-  echelon topology NAME|FILE [--agents N ...]          certificate (standard error) and DOT graph (standard output)
+  echelon topology NAME|FILE [--agents N ...]          certificate (standard error) and DOT graph (standard output); --svg FILE draws
+                                                       a picture, --write FILE saves the weights (.txt, .mtx, .graph, .graphml)
   echelon inspect RUN_DIR|FILE.h5                      what is inside, checksums verified
 
 Every key of a configuration is an option: the command line beats ECHELON_SECTION_KEY in the environment, which beats

@@ -44,11 +44,16 @@ void print_head(Experiment& experiment) {
               experiment.problem().lower_dimension(), consensus.personal() ? "personal" : "shared");
   std::printf("method     %s: %s\n", experiment.method_entry().name.c_str(),
               experiment.method_entry().summary.c_str());
-  std::printf("consensus  x by %s, y by %s, auxiliaries by %s\n", consensus.upper().name.c_str(),
-              consensus.lower().name.c_str(), consensus.helper().name.c_str());
+  std::printf("consensus  x by %s, y by %s, auxiliaries by %s\n",
+              consensus.entry(Role::upper).name.c_str(), consensus.entry(Role::lower).name.c_str(),
+              consensus.entry(Role::auxiliary).name.c_str());
   std::printf("network    %s on %d rank%s\n%s\n", experiment.topology().topology.c_str(),
               network.communicator().size(), network.communicator().size() == 1 ? "" : "s",
               network.certificate().summary().c_str());
+  for (const auto& [role, own] : experiment.networks()) {
+    std::printf("network of %s\n%s\n", role_name(role).c_str(),
+                own->certificate().summary().c_str());
+  }
   std::fflush(stdout);
 }
 
@@ -99,8 +104,8 @@ void print_bias_note(Experiment& experiment) {
   const auto& columns = experiment.runner().columns();
   const Eigen::MatrixXd& table = experiment.runner().table();
   if (table.rows() == 0 || experiment.network().size() == 1) return;
-  const std::pair<const StrategyEntry*, const char*> variables[] = {{&consensus.upper(), "x"},
-                                                                    {&consensus.lower(), "y"}};
+  const std::pair<const StrategyEntry*, const char*> variables[] = {
+      {&consensus.entry(Role::upper), "x"}, {&consensus.entry(Role::lower), "y"}};
   for (const auto& [strategy, name] : variables) {
     if (strategy->exact_on_heterogeneous) continue;
     for (std::size_t c = 0; c < columns.size(); ++c) {
@@ -157,6 +162,7 @@ int execute(Experiment& experiment, RunDirectory& directory, Requests& requests,
       .progress = [&](std::uint64_t iteration) { progress.advance(iteration); },
       .checkpoint = [&](std::uint64_t iteration,
                         double seconds) { directory.save(iteration, seconds); },
+      .trace = [&](const std::string& json) { directory.write_trace(json); },
   };
   const Outcome outcome = experiment.runner().run(hooks, requests);
   progress.finish(outcome.iteration);

@@ -1,17 +1,10 @@
 #include "echelon/comm/communicator.hpp"
 
 #include <algorithm>
-#include <chrono>
 #include <thread>
 #include <utility>
 
 namespace echelon {
-
-namespace {
-
-using Clock = std::chrono::steady_clock;
-
-}  // namespace
 
 void check_mpi(int code, const char* call) {
   if (code == MPI_SUCCESS) return;
@@ -49,37 +42,49 @@ Communicator::~Communicator() {
   }
 }
 
+bool Communicator::Patience::is_over() {
+  // With more ranks than cores the answer needs this core. Yielding is quick among ranks; where
+  // other programs compete, it costs whole time slices, and sleepers are woken first.
+  constexpr double yields_for = 200e-6;  // s
+  constexpr std::chrono::microseconds nap{50};
+  if (waited_ < yields_for) {
+    std::this_thread::yield();
+    if (++polls_ % 8 != 0) return false;
+  } else {
+    std::this_thread::sleep_for(nap);
+  }
+  const auto now = Clock::now();
+  // A jump means that this process was suspended itself, perhaps with all others.
+  waited_ += std::min(std::chrono::duration<double>(now - last_).count(), 1.0);
+  last_ = now;
+  return communicator_.stall_seconds_ > 0 && waited_ >= communicator_.stall_seconds_;
+}
+
+void Communicator::Patience::give_up(const std::string& what) const {
+  fail(ErrorKind::stalled, "rank ", communicator_.rank_, " waited ",
+       static_cast<std::int64_t>(waited_), " s for ", what,
+       "; the peer hangs, is lost, or runs another program (comm.stall_seconds sets the patience)");
+}
+
 void Communicator::wait_all(std::span<MPI_Request> requests,
                             const std::function<std::string(std::size_t)>& describe) const {
-  double waited = 0;
-  auto last = Clock::now();
-  for (std::int64_t polls = 0;; ++polls) {
-    int done = 0;
-    check_mpi(
-        MPI_Testall(static_cast<int>(requests.size()), requests.data(), &done, MPI_STATUSES_IGNORE),
-        "MPI_Testall");
-    if (done != 0) return;
-    if (polls < 200) continue;  // a neighbor on another core answers within microseconds
-    std::this_thread::yield();  // with more ranks than cores the answer needs this core
-    if (stall_seconds_ <= 0 || polls % 64 != 0) continue;
-    const auto now = Clock::now();
-    // A jump means that this process was suspended itself, perhaps with all others.
-    waited += std::min(std::chrono::duration<double>(now - last).count(), 1.0);
-    last = now;
-    if (waited < stall_seconds_) continue;
-    std::string pending;
-    for (std::size_t i = 0; i < requests.size(); ++i) {
-      int finished = 0;
-      check_mpi(MPI_Request_get_status(requests[i], &finished, MPI_STATUS_IGNORE),
-                "MPI_Request_get_status");
-      if (requests[i] != MPI_REQUEST_NULL && finished == 0 && pending.empty())
-        pending = describe(i);
-    }
-    fail(ErrorKind::stalled, "rank ", rank_, " waited ", static_cast<std::int64_t>(waited),
-         " s for ", pending,
-         "; the peer hangs, is lost, or runs another program (comm.stall_seconds sets the "
-         "patience)");
-  }
+  wait_until(
+      [&] {
+        int done = 0;
+        check_mpi(MPI_Testall(static_cast<int>(requests.size()), requests.data(), &done,
+                              MPI_STATUSES_IGNORE),
+                  "MPI_Testall");
+        return done != 0;
+      },
+      [&] {
+        for (std::size_t i = 0; i < requests.size(); ++i) {
+          int finished = 0;
+          check_mpi(MPI_Request_get_status(requests[i], &finished, MPI_STATUS_IGNORE),
+                    "MPI_Request_get_status");
+          if (requests[i] != MPI_REQUEST_NULL && finished == 0) return describe(i);
+        }
+        return std::string();
+      });
 }
 
 void Communicator::wait(MPI_Request& request, const std::string& what) const {

@@ -1,180 +1,323 @@
 #include "echelon/comm/exchange.hpp"
 
 #include <algorithm>
-#include <map>
-#include <set>
+#include <atomic>
+#include <new>
+#include <utility>
+
+#include "echelon/core/parallel.hpp"
+#include "echelon/core/trace.hpp"
 
 namespace echelon {
 
 namespace {
 
-int position_of(const std::vector<AgentId>& sorted, AgentId agent) {
-  return static_cast<int>(std::lower_bound(sorted.begin(), sorted.end(), agent) - sorted.begin());
+constexpr int exchange_tag = 1;
+/// Long columns travel in pieces: below the length at which TCP transports start to negotiate.
+constexpr Index message_bytes = 48 * 1024;
+constexpr std::size_t most_known_wires = 64;
+
+constexpr auto bytes_of(Index numbers) {
+  return static_cast<std::int64_t>(numbers) * static_cast<std::int64_t>(sizeof(double));
 }
 
-constexpr int exchange_tag = 1;
+/// Strips that travel in one message of `columns` columns.
+int strips_per_message(std::size_t columns) {
+  const Index strip_bytes =
+      Exchange::strip_rows * static_cast<Index>(sizeof(double) * std::max<std::size_t>(1, columns));
+  return static_cast<int>(std::max<Index>(1, message_bytes / strip_bytes));
+}
 
-/// Owns an MPI datatype that covers some columns of a d x m block.
-class ColumnsType {
- public:
-  ColumnsType(Index dimension, const std::vector<int>& columns) {
-    MPI_Datatype whole;
-    MPI_Datatype column;
-    check_mpi(MPI_Type_contiguous(static_cast<int>(dimension), MPI_DOUBLE, &whole),
-              "MPI_Type_contiguous");
-    const auto stride =
-        static_cast<MPI_Aint>(padded_rows(dimension) * static_cast<Index>(sizeof(double)));
-    check_mpi(MPI_Type_create_resized(whole, 0, stride, &column), "MPI_Type_create_resized");
-    check_mpi(MPI_Type_create_indexed_block(static_cast<int>(columns.size()), 1, columns.data(),
-                                            column, &type_),
-              "MPI_Type_create_indexed_block");
-    check_mpi(MPI_Type_commit(&type_), "MPI_Type_commit");
-    MPI_Type_free(&whole);
-    MPI_Type_free(&column);
-  }
-  ColumnsType(const ColumnsType&) = delete;
-  ColumnsType& operator=(const ColumnsType&) = delete;
-  ColumnsType(ColumnsType&& other) noexcept
-      : type_(std::exchange(other.type_, MPI_DATATYPE_NULL)) {}
-  ColumnsType& operator=(ColumnsType&&) = delete;
-  ~ColumnsType() {
-    int finalized = 0;
-    if (type_ != MPI_DATATYPE_NULL && MPI_Finalized(&finalized) == MPI_SUCCESS && finalized == 0) {
-      MPI_Type_free(&type_);
-    }
-  }
-  MPI_Datatype get() const { return type_; }
-
- private:
-  MPI_Datatype type_ = MPI_DATATYPE_NULL;
-};
-
-class MessageExchange final : public Exchange {
- public:
-  MessageExchange(const Communicator& communicator, std::shared_ptr<const ExchangePlan> plan,
-                  Index dimension)
-      : communicator_(communicator),
-        plan_(std::move(plan)),
-        outgoing_(dimension, plan_->local),
-        ghosts_(dimension, plan_->ghosts) {
-    for (const auto& peer : plan_->peers) {
-      send_types_.emplace_back(dimension, peer.send);
-      receive_types_.emplace_back(dimension, peer.receive);
-      bytes_ += static_cast<std::int64_t>(peer.send.size()) * dimension *
-                static_cast<std::int64_t>(sizeof(double));
-    }
-  }
-
-  AgentView& outgoing() override { return outgoing_; }
-
-  void post() override {
-    for (std::size_t p = 0; p < plan_->peers.size(); ++p) {
-      const auto& peer = plan_->peers[p];
-      if (peer.receive.empty()) continue;
-      requests_.emplace_back();
-      waits_for_.push_back(p);
-      check_mpi(MPI_Irecv(ghosts_.data(), 1, receive_types_[p].get(), peer.rank, exchange_tag,
-                          communicator_.handle(), &requests_.back()),
-                "MPI_Irecv");
-    }
-    for (std::size_t p = 0; p < plan_->peers.size(); ++p) {
-      const auto& peer = plan_->peers[p];
-      if (peer.send.empty()) continue;
-      requests_.emplace_back();
-      waits_for_.push_back(p);
-      check_mpi(MPI_Isend(outgoing_.data(), 1, send_types_[p].get(), peer.rank, exchange_tag,
-                          communicator_.handle(), &requests_.back()),
-                "MPI_Isend");
-    }
-  }
-
-  void wait(const std::string& variable) override {
-    if (requests_.empty()) return;
-    communicator_.wait_all(requests_, [&](std::size_t i) {
-      const auto& peer = plan_->peers[waits_for_[i]];
-      return text("the exchange of variable `", variable, "` with rank ", peer.rank,
-                  " (edge to agent ", peer.first_agent, ")");
-    });
-    requests_.clear();
-    waits_for_.clear();
-  }
-
-  const double* column(const ExchangePlan::Term& term) const override {
-    const AgentMatrix& block = term.source >= 0 ? outgoing_ : ghosts_;
-    const Index position = term.source >= 0 ? term.source : -1 - term.source;
-    return block.data() + position * block.outerStride();
-  }
-
-  Index dimension() const override { return outgoing_.rows(); }
-  std::int64_t bytes_per_round() const override { return bytes_; }
-  std::int64_t buffer_bytes() const override {
-    return static_cast<std::int64_t>(sizeof(double)) * outgoing_.outerStride() *
-           (outgoing_.cols() + ghosts_.cols());
-  }
-
- private:
-  const Communicator& communicator_;
-  std::shared_ptr<const ExchangePlan> plan_;
-  AgentMatrix outgoing_;
-  AgentMatrix ghosts_;
-  std::vector<ColumnsType> send_types_;
-  std::vector<ColumnsType> receive_types_;
-  std::vector<MPI_Request> requests_;
-  std::vector<std::size_t> waits_for_;
-  std::int64_t bytes_ = 0;
-};
+/// `rows` numbers of each of some columns, `stride` numbers apart.
+MPI_Datatype columns_type(Index rows, Index stride, const std::vector<int>& columns) {
+  MPI_Datatype piece, column, type;
+  check_mpi(MPI_Type_contiguous(static_cast<int>(rows), MPI_DOUBLE, &piece), "MPI_Type_contiguous");
+  check_mpi(MPI_Type_create_resized(piece, 0, static_cast<MPI_Aint>(bytes_of(stride)), &column),
+            "MPI_Type_create_resized");
+  check_mpi(MPI_Type_create_indexed_block(static_cast<int>(columns.size()), 1, columns.data(),
+                                          column, &type),
+            "MPI_Type_create_indexed_block");
+  check_mpi(MPI_Type_commit(&type), "MPI_Type_commit");
+  MPI_Type_free(&piece);
+  MPI_Type_free(&column);
+  return type;
+}
 
 }  // namespace
 
-ExchangePlan::ExchangePlan(const MixingMatrix& matrix, const AgentSet& agents,
-                           const std::vector<int>& owner, int rank)
-    : local(agents.count()) {
-  const auto owner_of = [&](AgentId agent) { return owner[static_cast<std::size_t>(agent)]; };
-  std::map<int, std::set<AgentId>> sent;
-  std::map<int, std::set<AgentId>> received;
-  for (AgentId receiver = 0; receiver < agents.total; ++receiver) {
-    for (const auto& entry : matrix.row(receiver)) {
-      const int from = owner_of(entry.sender);
-      const int to = owner_of(receiver);
-      if (from == to) continue;
-      if (from == rank) sent[to].insert(entry.sender);
-      if (to == rank) received[from].insert(entry.sender);
-    }
+/// Written by their owner, read by the others on the node; each on a cache line of its own.
+struct Exchange::Counters {
+  alignas(64) std::atomic<std::int64_t> published{0};  ///< strips, over all rounds
+  alignas(64) std::atomic<std::int64_t> finished{0};   ///< rounds
+  std::int64_t capacity = 0;                           ///< columns of each block behind
+};
+static_assert(std::atomic<std::int64_t>::is_always_lock_free);
+
+Exchange::Wires::~Wires() {
+  int finalized = 0;
+  if (MPI_Finalized(&finalized) != MPI_SUCCESS || finalized != 0) return;
+  for (auto& type : types) MPI_Type_free(&type);
+}
+
+Exchange::Exchange(const Communicator& communicator, const Node& node, Index dimension,
+                   int capacity)
+    : communicator_(communicator),
+      node_(node),
+      dimension_(dimension),
+      stride_(padded_rows(dimension)),
+      capacity_(capacity) {
+  require(dimension <= INT32_MAX, ErrorKind::usage, "a variable of ", dimension,
+          " numbers per agent is too long (at most 2147483647)");
+  if (node_.size() > 1) {
+    const std::int64_t block = bytes_of(stride_) * capacity;
+    window_ = SharedWindow::create(node_, sizeof(Counters) + 2 * static_cast<std::size_t>(block));
   }
-  std::vector<AgentId> foreign;
-  std::set<int> ranks;
-  for (const auto& [from, senders] : received) {
-    foreign.insert(foreign.end(), senders.begin(), senders.end());
-    ranks.insert(from);
-  }
-  for (const auto& [to, senders] : sent) ranks.insert(to);
-  std::sort(foreign.begin(), foreign.end());
-  ghosts = static_cast<int>(foreign.size());
-  for (const int other : ranks) {
-    Peer peer{other, {}, {}, 0};
-    for (const AgentId agent : sent[other]) peer.send.push_back(position_of(agents.local, agent));
-    for (const AgentId agent : received[other]) peer.receive.push_back(position_of(foreign, agent));
-    peer.first_agent = received[other].empty() ? *sent[other].begin() : *received[other].begin();
-    peers.push_back(std::move(peer));
-  }
-  offsets.push_back(0);
-  for (const AgentId receiver : agents.local) {
-    for (const auto& entry : matrix.row(receiver)) {
-      const bool own = owner_of(entry.sender) == rank;
-      const int source =
-          own ? position_of(agents.local, entry.sender) : -1 - position_of(foreign, entry.sender);
-      terms.push_back({source, entry.weight});
-    }
-    offsets.push_back(terms.size());
+  if (window_) {
+    new (window_->part(node_.rank())) Counters;
+    counters(node_.rank()).capacity = capacity;
+    node_.communicator()->barrier("shared memory of a node");
+  } else {
+    private_outgoing_ = AgentMatrix(dimension, capacity);
   }
 }
 
-std::unique_ptr<Exchange> make_message_exchange(const Communicator& communicator,
-                                                std::shared_ptr<const ExchangePlan> plan,
-                                                Index dimension) {
-  require(dimension <= INT32_MAX, ErrorKind::usage, "a variable of ", dimension,
-          " numbers per agent does not fit one message (at most 2147483647)");
-  return std::make_unique<MessageExchange>(communicator, std::move(plan), dimension);
+Exchange::~Exchange() {
+  const auto pending = [](const std::vector<MPI_Request>& requests) {
+    return std::any_of(requests.begin(), requests.end(),
+                       [](MPI_Request request) { return request != MPI_REQUEST_NULL; });
+  };
+  if (!pending(send_requests_) && !pending(receive_requests_)) return;
+  // Leave the memory to MPI, which may still use it.
+  static_cast<void>(new AgentMatrix(std::move(private_outgoing_)));
+  static_cast<void>(new AgentMatrix(std::move(ghosts_)));
+  static_cast<void>(window_.release());
+}
+
+Exchange::Counters& Exchange::counters(int position) const {
+  return *std::launder(reinterpret_cast<Counters*>(window_->part(position)));
+}
+
+double* Exchange::block_of(int position, Index block) const {
+  auto* columns = reinterpret_cast<double*>(window_->part(position) + sizeof(Counters));
+  return columns + block * stride_ * counters(position).capacity;
+}
+
+void Exchange::add_messages(Wires& wires, std::size_t p, bool send) const {
+  const auto& peer = plan_->peers[p];
+  const std::size_t count = send ? peer.send.size() : peer.receive.size();
+  if (count == 0 || shares_memory_with(peer.rank)) return;
+  std::vector<int> columns = peer.send;
+  if (!send) {  // received columns lie next to each other
+    wires.ghost[p] = wires.ghosts;
+    columns.clear();
+    for (std::size_t c = 0; c < count; ++c) {
+      columns.push_back(static_cast<int>(wires.ghosts + static_cast<Index>(c)));
+    }
+    wires.ghosts += static_cast<Index>(count);
+  }
+  const int step = strips_per_message(count);
+  Index rows_of_type = 0;
+  for (int strip = 0; strip < strips(); strip += step) {
+    const Index from = strip * strip_rows;
+    const Index rows = std::min<Index>(step * strip_rows, dimension_ - from);
+    if (rows != rows_of_type) wires.types.push_back(columns_type(rows, stride_, columns));
+    rows_of_type = rows;
+    (send ? wires.sends : wires.receives)
+        .push_back({wires.types.back(), p, from, strip, std::min(strip + step, strips()) - 1});
+  }
+}
+
+Exchange::Wires& Exchange::wires_for(const std::shared_ptr<const ExchangePlan>& plan) {
+  auto& known = known_wires_[plan.get()];
+  if (known) return *known;
+  if (known_wires_.size() > most_known_wires) {
+    known_wires_.clear();
+    return wires_for(plan);
+  }
+  known = std::make_unique<Wires>();
+  known->plan = plan;
+  known->ghost.resize(plan->peers.size());
+  for (std::size_t p = 0; p < plan->peers.size(); ++p) {
+    add_messages(*known, p, true);
+    add_messages(*known, p, false);
+  }
+  std::stable_sort(known->sends.begin(), known->sends.end(),
+                   [](const auto& a, const auto& b) { return a.last_strip < b.last_strip; });
+  std::stable_sort(known->receives.begin(), known->receives.end(),
+                   [](const auto& a, const auto& b) { return a.first_strip < b.first_strip; });
+  return *known;
+}
+
+void Exchange::begin(std::shared_ptr<const ExchangePlan> plan, const std::string& variable) {
+  plan_ = std::move(plan);
+  variable_ = variable;
+  wires_ = &wires_for(plan_);
+  ECHELON_ASSERT(static_cast<int>(plan_->published.size()) <= capacity_);
+  const auto block = static_cast<std::size_t>(round_ % 2);
+  if (window_) {
+    // Who read this block two rounds ago must have finished that round.
+    for (const auto& [position, peer] : readers_[block]) {
+      const auto& finished = counters(position).finished;
+      communicator_.wait_until(
+          [&] { return finished.load(std::memory_order_acquire) >= round_ - 1; },
+          [&, at = peer] {
+            return text("rank ", at, " to read what it was sent of variable `", variable_, "`");
+          },
+          node_.spins());
+    }
+    readers_[block].clear();
+    outgoing_ = block_of(node_.rank(), static_cast<Index>(block));
+  } else {
+    outgoing_ = private_outgoing_.data();
+  }
+  locate_foreign_columns();
+  post_receives();
+}
+
+void Exchange::locate_foreign_columns() {
+  if (ghosts_.cols() < wires_->ghosts) ghosts_ = AgentMatrix(dimension_, wires_->ghosts);
+  const auto block = static_cast<std::size_t>(round_ % 2);
+  foreign_.assign(static_cast<std::size_t>(plan_->foreign), nullptr);
+  node_senders_.clear();
+  for (std::size_t p = 0; p < plan_->peers.size(); ++p) {
+    const auto& peer = plan_->peers[p];
+    const bool shared = shares_memory_with(peer.rank);
+    if (shared && !peer.send.empty()) {
+      readers_[block].emplace_back(node_.position_of(peer.rank),
+                                   static_cast<std::size_t>(peer.rank));
+    }
+    if (peer.receive.empty()) continue;
+    if (!shared) {
+      for (std::size_t c = 0; c < peer.receive.size(); ++c) {
+        foreign_[static_cast<std::size_t>(peer.receive[c])] =
+            ghosts_.data() + (wires_->ghost[p] + static_cast<Index>(c)) * stride_;
+      }
+      continue;
+    }
+    node_senders_.push_back(static_cast<int>(p));
+    const int position = node_.position_of(peer.rank);
+    const auto* columns = block_of(position, static_cast<Index>(block));
+    for (std::size_t c = 0; c < peer.receive.size(); ++c) {
+      foreign_[static_cast<std::size_t>(peer.receive[c])] = columns + peer.theirs[c] * stride_;
+    }
+  }
+}
+
+void Exchange::post_receives() {
+  receive_requests_.assign(wires_->receives.size(), MPI_REQUEST_NULL);
+  send_requests_.clear();
+  for (std::size_t k = 0; k < wires_->receives.size(); ++k) {
+    const auto& message = wires_->receives[k];
+    check_mpi(MPI_Irecv(ghosts_.data() + message.first_row, 1, message.type,
+                        plan_->peers[message.peer].rank, exchange_tag, communicator_.handle(),
+                        &receive_requests_[k]),
+              "MPI_Irecv");
+  }
+}
+
+void Exchange::publish(int count) {
+  if (window_) {
+    counters(node_.rank()).published.store(round_ * strips() + count, std::memory_order_release);
+  }
+  for (std::size_t k = send_requests_.size();
+       k < wires_->sends.size() && wires_->sends[k].last_strip < count; ++k) {
+    const auto& message = wires_->sends[k];
+    send_requests_.emplace_back();
+    check_mpi(
+        MPI_Isend(outgoing_ + message.first_row, 1, message.type, plan_->peers[message.peer].rank,
+                  exchange_tag, communicator_.handle(), &send_requests_.back()),
+        "MPI_Isend");
+  }
+}
+
+bool Exchange::ready(int count) {
+  for (const int p : node_senders_) {
+    const int position = node_.position_of(plan_->peers[static_cast<std::size_t>(p)].rank);
+    const auto published = counters(position).published.load(std::memory_order_acquire);
+    if (published < round_ * strips() + count) return false;
+  }
+  const auto end = std::find_if(wires_->receives.begin(), wires_->receives.end(),
+                                [&](const Message& m) { return m.first_strip >= count; });
+  const auto wanted = static_cast<int>(end - wires_->receives.begin());
+  if (wanted == 0) return true;
+  int done = 0;
+  check_mpi(MPI_Testall(wanted, receive_requests_.data(), &done, MPI_STATUSES_IGNORE),
+            "MPI_Testall");
+  return done != 0;
+}
+
+std::string Exchange::edge_to(std::size_t p) const {
+  const auto& peer = plan_->peers[p];
+  return text("the exchange of variable `", variable_, "` with rank ", peer.rank,
+              " (edge to agent ", peer.first_agent, ")");
+}
+
+void Exchange::wait(int count) {
+  if (ready(count)) return;
+  const TraceSpan span("wait", "wait for", variable_);
+  const auto describe = [&] {
+    for (const int p : node_senders_) {
+      const int position = node_.position_of(plan_->peers[static_cast<std::size_t>(p)].rank);
+      const auto published = counters(position).published.load(std::memory_order_acquire);
+      if (published < round_ * strips() + count) return edge_to(static_cast<std::size_t>(p));
+    }
+    for (std::size_t k = 0; k < receive_requests_.size(); ++k) {
+      int finished = 0;
+      check_mpi(MPI_Request_get_status(receive_requests_[k], &finished, MPI_STATUS_IGNORE),
+                "MPI_Request_get_status");
+      if (finished == 0) return edge_to(wires_->receives[k].peer);
+    }
+    return std::string("an exchange");
+  };
+  const int spins = receive_requests_.empty() ? node_.spins() : 200;
+  communicator_.wait_until([&] { return ready(count); }, describe, spins);
+}
+
+void Exchange::end() {
+  if (!send_requests_.empty()) {
+    communicator_.wait_all(send_requests_,
+                           [&](std::size_t k) { return edge_to(wires_->sends[k].peer); });
+    send_requests_.clear();
+  }
+  receive_requests_.clear();
+  ++round_;
+  if (window_) counters(node_.rank()).finished.store(round_, std::memory_order_release);
+}
+
+void Exchange::progress() {
+  int done = 0;
+  for (auto* requests : {&receive_requests_, &send_requests_}) {
+    if (requests->empty()) continue;
+    check_mpi(MPI_Testall(static_cast<int>(requests->size()), requests->data(), &done,
+                          MPI_STATUSES_IGNORE),
+              "MPI_Testall");
+  }
+}
+
+AgentMatrix& Exchange::unpublished() {
+  if (unpublished_.cols() < plan_->local) unpublished_ = AgentMatrix(dimension_, plan_->local);
+  return unpublished_;
+}
+
+void Exchange::reserve_rings(int columns) {
+  const Index all = Index{columns} * thread_count();
+  if (ring_.cols() < all) ring_ = AgentMatrix(std::min(dimension_, strip_rows), all);
+}
+
+double* Exchange::ring(int columns) {
+  return ring_.data() + Index{columns} * thread_index() * ring_.outerStride();
+}
+
+std::int64_t Exchange::bytes_per_round() const {
+  std::int64_t columns = 0;
+  for (const auto& peer : plan_->peers) columns += static_cast<std::int64_t>(peer.send.size());
+  return columns * bytes_of(dimension_);
+}
+
+std::int64_t Exchange::buffer_bytes() const {
+  const Index columns = private_outgoing_.cols() + ghosts_.cols() + unpublished_.cols();
+  return columns * bytes_of(stride_) + ring_.cols() * bytes_of(ring_.outerStride()) +
+         (window_ ? static_cast<std::int64_t>(window_->bytes()) : 0);
 }
 
 }  // namespace echelon

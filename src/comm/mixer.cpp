@@ -1,70 +1,60 @@
 #include "echelon/comm/mixer.hpp"
 
-#include <array>
-#include <cmath>
+namespace echelon {
 
-namespace echelon::detail {
-
-namespace {
-
-/// a * b + c; fused where the target has the instruction, so that the chain is the same at every
-/// optimization level.
-inline double multiply_add(double a, double b, double c) {
-#ifdef __FMA__
-  return std::fma(a, b, c);
-#else
-  return a * b + c;
-#endif
+Mixer::Mixer(Network& network, std::string name, Index dimension, Mixing mixing)
+    : network_(&network), name_(std::move(name)), dimension_(dimension), mixing_(mixing) {
+  require(mixing.rounds >= 1, ErrorKind::usage, "mixing of variable `", name_, "`: ", mixing.rounds,
+          " rounds make no step; use 1 or more");
+  if (!mixing.chebyshev || mixing.rounds == 1) return;
+  const Certificate& certificate = network.certificate();
+  require(network.schedule().fixed() && certificate.symmetric, ErrorKind::usage,
+          "mixing of variable `", name_,
+          "`: Chebyshev acceleration needs a symmetric matrix that does not change; switch it off "
+          "or use an undirected, fixed network");
+  require(certificate.second_eigenvalue < 1, ErrorKind::usage, "mixing of variable `", name_,
+          "`: Chebyshev acceleration needs a connected network with a known spectral gap");
 }
 
-template <int Count, bool First>
-void chain(const std::array<const double*, 4>& columns, const std::array<double, 4>& weights,
-           Index rows, double* out) {
-  for (Index r = 0; r < rows; ++r) {
-    double value =
-        First ? weights[0] * columns[0][r] : multiply_add(weights[0], columns[0][r], out[r]);
-    if constexpr (Count > 1) value = multiply_add(weights[1], columns[1][r], value);
-    if constexpr (Count > 2) value = multiply_add(weights[2], columns[2][r], value);
-    if constexpr (Count > 3) value = multiply_add(weights[3], columns[3][r], value);
-    out[r] = value;
+void Mixer::begin_round() {
+  exchange_ = network_->acquire(dimension_);
+  exchange_->begin(network_->plan(round(), mixing_), name_);
+  ++round_;
+}
+
+void Mixer::end_round() {
+  exchange_->end();
+  const auto bytes = dimension_ * static_cast<Index>(sizeof(double));
+  network_->count_round(exchange_->plan(), bytes, exchange_->bytes_per_round());
+  network_->release(std::move(exchange_));
+}
+
+Mixer Mixer::single() const {
+  Mixing one = mixing_;
+  one.rounds = 1;
+  Mixer mixer(*network_, name_, dimension_, one);
+  mixer.round_ = round_;
+  return mixer;
+}
+
+// With c_k = T_k(1 / b):  x_{k+1} = 2 c_k / (b c_{k+1}) W x_k - c_{k-1} / c_{k+1} x_{k-1}
+void Mixer::chebyshev(Mixer& once, AgentMatrix& out, AgentMatrix& previous) const {
+  const double second = network_->certificate().second_eigenvalue;
+  const double b = mixing_.lazy ? (1 + second) / 2 : second;
+  once(out, previous);
+  if (b < 1e-6) {  // W averages at once
+    for (int t = 1; t < mixing_.rounds; ++t) once(out, out);
+    return;
+  }
+  double c_before = 1;
+  double c = 1 / b;
+  for (int t = 1; t < mixing_.rounds; ++t) {
+    const double c_next = 2 / b * c - c_before;
+    once(previous, 2 * c / (b * c_next) * out, -c_before / c_next * previous);
+    swap(previous, out);
+    c_before = c;
+    c = c_next;
   }
 }
 
-template <bool First>
-void chain_of(int count, const std::array<const double*, 4>& columns,
-              const std::array<double, 4>& weights, Index rows, double* out) {
-  switch (count) {
-    case 1:
-      return chain<1, First>(columns, weights, rows, out);
-    case 2:
-      return chain<2, First>(columns, weights, rows, out);
-    case 3:
-      return chain<3, First>(columns, weights, rows, out);
-    default:
-      return chain<4, First>(columns, weights, rows, out);
-  }
-}
-
-}  // namespace
-
-void mix_rows(const Exchange& exchange, const ExchangePlan::Term* terms, std::size_t count,
-              Index from, Index rows, double* out) {
-  if (count == 0) std::fill_n(out, rows, 0.0);
-  for (std::size_t done = 0; done < count; done += 4) {
-    std::array<const double*, 4> columns{};
-    std::array<double, 4> weights{};
-    const int now = static_cast<int>(std::min<std::size_t>(4, count - done));
-    for (int k = 0; k < now; ++k) {
-      const auto& term = terms[done + static_cast<std::size_t>(k)];
-      columns[static_cast<std::size_t>(k)] = exchange.column(term) + from;
-      weights[static_cast<std::size_t>(k)] = term.weight;
-    }
-    if (done == 0) {
-      chain_of<true>(now, columns, weights, rows, out);
-    } else {
-      chain_of<false>(now, columns, weights, rows, out);
-    }
-  }
-}
-
-}  // namespace echelon::detail
+}  // namespace echelon

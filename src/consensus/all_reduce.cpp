@@ -27,11 +27,14 @@ StrategyEntry all_reduce_entry() {
           .recursion = "S <- S - a mean(G)",
           .reference = "",
           .need = NetworkNeed::nothing,
+          .changing_network = true,
           .vectors_sent = 1,
           .personal = false,
           .exact_on_heterogeneous = true,
-          .make = [](Network& network, const std::string&, Index) {
-            return std::make_unique<AllReduce>(network);
+          .projectable = true,
+          .invariant = Invariant::mean_step,
+          .make = [](const StrategyContext& context) {
+            return std::make_unique<AllReduce>(context.network);
           }};
 }
 

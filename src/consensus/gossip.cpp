@@ -8,21 +8,21 @@ namespace {
 /// combine then adapt   S <- W S - a G
 class Gossip final : public ConsensusStrategy {
  public:
-  Gossip(Network& network, const std::string& variable, Index dimension, bool adapt_first)
-      : network_(network), mix_(network.mixer(variable, dimension)), adapt_first_(adapt_first) {}
+  Gossip(const StrategyContext& context, bool adapt_first)
+      : mix_(context.network.mixer(context.variable, context.dimension, mixing(context.options))),
+        adapt_first_(adapt_first) {}
 
   void advance(AgentMatrix& value, AgentMatrix& direction, double step) override {
-    AgentMatrix& next = network_.scratch("next", value.rows());
     if (adapt_first_) {
-      mix_(next, value - step * direction);
+      mix_(value, value - step * direction);
     } else {
-      mix_(next, value, -step * direction);
+      mix_(value, value, -step * direction);
     }
-    swap(value, next);
   }
 
+  void visit_state(StateVisitor& visitor) override { visitor.within("mix", mix_); }
+
  private:
-  Network& network_;
   Mixer mix_;
   bool adapt_first_;
 };
@@ -40,11 +40,14 @@ StrategyEntry entry(bool adapt_first) {
               ? "J. Chen, A. H. Sayed, IEEE Trans. Signal Processing 60(8), 2012, arXiv:1111.0034"
               : "A. Nedic, A. Ozdaglar, IEEE Trans. Automatic Control 54(1), 2009",
       .need = NetworkNeed::doubly_stochastic,
+      .changing_network = true,
       .vectors_sent = 1,
       .personal = false,
       .exact_on_heterogeneous = false,
-      .make = [adapt_first](Network& network, const std::string& variable, Index dimension) {
-        return std::make_unique<Gossip>(network, variable, dimension, adapt_first);
+      .projectable = true,
+      .invariant = Invariant::mean_step,
+      .make = [adapt_first](const StrategyContext& context) {
+        return std::make_unique<Gossip>(context, adapt_first);
       }};
 }
 

@@ -13,44 +13,41 @@ enum class Form { atc, semi, nonatc };
 ///   nonatc   T <- W T + G - G_last       S <- W S - a T
 class GradientTracking final : public ConsensusStrategy {
  public:
-  GradientTracking(Network& network, const std::string& variable, Index dimension, Form form)
-      : network_(network),
-        mix_tracker_(network.mixer(variable + " (tracker)", dimension)),
-        mix_value_(network.mixer(variable, dimension)),
+  GradientTracking(const StrategyContext& context, Form form)
+      : mix_tracker_(context.network.mixer(context.variable + " (tracker)", context.dimension,
+                                           mixing(context.options))),
+        mix_value_(
+            context.network.mixer(context.variable, context.dimension, mixing(context.options))),
         form_(form),
-        tracker_(dimension, network.agents().count()),
-        last_(dimension, network.agents().count()) {}
+        tracker_(context.dimension, context.network.agents().count()),
+        last_(context.dimension, context.network.agents().count()) {}
 
   void advance(AgentMatrix& value, AgentMatrix& direction, double step) override {
-    AgentMatrix& next = network_.scratch("next", value.rows());
     if (started_ == 0) {
       tracker_.copy_from(direction);
       started_ = 1;
+    } else if (form_ == Form::atc) {
+      mix_tracker_(tracker_, tracker_ + direction - last_);
     } else {
-      if (form_ == Form::atc) {
-        mix_tracker_(next, tracker_ + direction - last_);
-      } else {
-        mix_tracker_(next, tracker_, direction - last_);
-      }
-      swap(tracker_, next);
+      mix_tracker_(tracker_, tracker_, direction - last_);
     }
     swap(last_, direction);
     if (form_ == Form::nonatc) {
-      mix_value_(next, value, -step * tracker_);
+      mix_value_(value, value, -step * tracker_);
     } else {
-      mix_value_(next, value - step * tracker_);
+      mix_value_(value, value - step * tracker_);
     }
-    swap(value, next);
   }
 
   void visit_state(StateVisitor& visitor) override {
     visitor.per_agent("tracker", tracker_);
     visitor.per_agent("last_direction", last_);
     visitor.replicated("started", started_);
+    visitor.within("mix_tracker", mix_tracker_);
+    visitor.within("mix", mix_value_);
   }
 
  private:
-  Network& network_;
   Mixer mix_tracker_;
   Mixer mix_value_;
   Form form_;
@@ -67,11 +64,14 @@ StrategyEntry entry(Form form, std::string name, std::string recursion, std::str
           .recursion = std::move(recursion),
           .reference = std::move(reference),
           .need = NetworkNeed::doubly_stochastic,
+          .changing_network = true,
           .vectors_sent = 2,
           .personal = false,
           .exact_on_heterogeneous = true,
-          .make = [form](Network& network, const std::string& variable, Index dimension) {
-            return std::make_unique<GradientTracking>(network, variable, dimension, form);
+          .projectable = true,
+          .invariant = Invariant::tracker_mean,
+          .make = [form](const StrategyContext& context) {
+            return std::make_unique<GradientTracking>(context, form);
           }};
 }
 

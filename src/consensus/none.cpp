@@ -21,10 +21,13 @@ StrategyEntry none_entry() {
           .recursion = "S <- S - a G",
           .reference = "",
           .need = NetworkNeed::nothing,
+          .changing_network = true,
           .vectors_sent = 0,
           .personal = true,
           .exact_on_heterogeneous = true,
-          .make = [](Network&, const std::string&, Index) { return std::make_unique<None>(); }};
+          .projectable = true,
+          .invariant = Invariant::mean_step,
+          .make = [](const StrategyContext&) { return std::make_unique<None>(); }};
 }
 
 }  // namespace echelon::detail

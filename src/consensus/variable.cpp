@@ -5,14 +5,20 @@
 namespace echelon {
 
 ConsensusVariable::ConsensusVariable(Network& network, std::string name, const VectorXd& start,
-                                     const StrategyEntry& strategy)
+                                     const StrategyEntry& strategy, const StrategyOptions& options,
+                                     std::uint64_t seed)
     : network_(&network),
       name_(std::move(name)),
       entry_(&strategy),
       value_(start.size(), network.agents().count()) {
-  require_served(strategy, network.certificate(), name_);
+  require_served(strategy, options, network.certificate(), name_);
   value_.colwise() = start;
-  strategy_ = strategy.make(network, name_, start.size());
+  strategy_ = strategy.make({.network = network,
+                             .variable = name_,
+                             .dimension = start.size(),
+                             .options = options,
+                             .seed = seed});
+  strategy_->begin(value_);
 }
 
 void ConsensusVariable::project_onto_ball(double radius) {

@@ -1,6 +1,8 @@
 #include "echelon/core/agent_matrix.hpp"
 
 #include <algorithm>
+#include <cstdint>
+#include <cstdlib>
 #include <cstring>
 #include <new>
 #include <utility>
@@ -9,14 +11,27 @@ namespace echelon {
 
 namespace {
 
-constexpr std::align_val_t alignment{64};
+constexpr std::size_t alignment = 64;
 
+/// Zeros that the system provides, so that large blocks cost nothing before they are used. The
+/// address that `free` wants lies in front of the block.
 double* allocate(Index rows, Index columns) {
   const std::size_t count =
       static_cast<std::size_t>(padded_rows(rows) * std::max<Index>(columns, 1));
-  auto* data = static_cast<double*>(::operator new(count * sizeof(double), alignment));
-  std::memset(data, 0, count * sizeof(double));
+  void* raw = std::calloc(count * sizeof(double) + 2 * alignment, 1);
+  if (raw == nullptr) throw std::bad_alloc();
+  const auto address = reinterpret_cast<std::uintptr_t>(raw);
+  const auto aligned = (address + 2 * alignment - 1) / alignment * alignment;
+  auto* data = reinterpret_cast<double*>(aligned);
+  std::memcpy(data - 1, &raw, sizeof raw);
   return data;
+}
+
+void release(double* data) {
+  if (data == nullptr) return;
+  void* raw = nullptr;
+  std::memcpy(&raw, data - 1, sizeof raw);
+  std::free(raw);
 }
 
 }  // namespace
@@ -36,7 +51,7 @@ AgentMatrix& AgentMatrix::operator=(AgentMatrix&& other) noexcept {
 }
 
 AgentMatrix::~AgentMatrix() {
-  ::operator delete(data(), alignment);
+  release(data());
 }
 
 void AgentMatrix::rebind(double* data, Index rows, Index columns) noexcept {

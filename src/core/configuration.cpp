@@ -126,6 +126,12 @@ void Configuration::set(const std::string& key, const std::string& value,
   given_[key] = {trimmed(value), origin};
 }
 
+bool Configuration::has_section(const std::string& section) const {
+  return std::any_of(given_.begin(), given_.end(), [&](const auto& item) {
+    return item.first.compare(0, section.size() + 1, section + ".") == 0;
+  });
+}
+
 std::string Configuration::packed() const {
   std::string text;
   for (const auto& [key, given] : given_) {

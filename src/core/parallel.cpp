@@ -1,5 +1,7 @@
 #include "echelon/core/parallel.hpp"
 
+#include <omp.h>
+
 #include <atomic>
 
 namespace echelon {
@@ -16,6 +18,10 @@ int thread_count() {
 
 void set_thread_count(int threads) {
   threads_of_process.store(threads < 1 ? 1 : threads);
+}
+
+int thread_index() {
+  return omp_get_thread_num();
 }
 
 }  // namespace echelon

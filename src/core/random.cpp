@@ -2,6 +2,7 @@
 
 #include <Random123/philox.h>
 
+#include <algorithm>
 #include <cmath>
 #include <numbers>
 #include <numeric>
@@ -29,7 +30,8 @@ std::uint64_t Draws::bits() {
 }
 
 double Draws::uniform() {
-  return (static_cast<double>(bits() >> 11) + 0.5) * 0x1.0p-53;
+  constexpr double below_one = 1 - 0x1.0p-53;  // the largest integer plus a half rounds up to 1
+  return std::min((static_cast<double>(bits() >> 11) + 0.5) * 0x1.0p-53, below_one);
 }
 
 std::uint64_t Draws::below(std::uint64_t bound) {

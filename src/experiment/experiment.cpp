@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "echelon/core/catalog.hpp"
-#include "echelon/io/edge_list.hpp"
+#include "echelon/io/graph_file.hpp"
 
 namespace echelon {
 
@@ -16,6 +16,8 @@ struct NameOption {
 
   void visit(OptionVisitor& visitor) { visitor("name", name, help); }
 };
+
+constexpr Role roles[] = {Role::upper, Role::lower, Role::auxiliary};
 
 class SizeCounter final : public StateVisitor {
  public:
@@ -46,6 +48,8 @@ void CommOptions::visit(OptionVisitor& visitor) {
   visitor.operational(true);
   visitor("stall_seconds", stall_seconds, at_least(0),
           "give up on a silent peer after this long (exit code 76); 0 = wait for ever");
+  visitor("share_memory", share_memory,
+          "ranks of one node exchange through shared memory; no: by messages, as between nodes");
   visitor.operational(false);
 }
 
@@ -53,11 +57,23 @@ void GeneralOptions::read_from(Configuration& configuration) {
   configuration.read("run", experiment);
   configuration.read("run", run);
   configuration.read("network", network);
+  for (const Role role : roles) {
+    const std::string section = "network-" + role_name(role);
+    if (!configuration.has_section(section)) continue;
+    TopologyOptions& own = networks[role] = network;
+    configuration.read(section, own);
+  }
   NameOption problem_name{problem, "the problem (`echelon list problems`)"};
   NameOption method_name{method, "the method (`echelon list methods`)"};
   configuration.read("problem", problem_name);
   configuration.read("method", method_name);
   configuration.read("consensus", consensus);
+  for (const Role role : roles) {
+    const std::string section = "consensus-" + role_name(role);
+    if (!configuration.has_section(section)) continue;
+    StrategyOptions& own = consensus.of[role] = consensus.all;
+    configuration.read(section, own);
+  }
   configuration.read("estimator", estimator);
   configuration.read("metrics", metrics);
   configuration.read("comm", comm);
@@ -66,32 +82,66 @@ void GeneralOptions::read_from(Configuration& configuration) {
 }
 
 const std::vector<std::string>& configuration_sections() {
-  static const std::vector<std::string> sections = {"run",       "network",   "problem", "method",
-                                                    "consensus", "estimator", "metrics", "comm"};
+  static const std::vector<std::string> sections = {
+      "run",       "network", "network-x", "network-y",           "network-auxiliary",
+      "problem",   "method",  "consensus", "consensus-x",         "consensus-y",
+      "estimator", "metrics", "comm",      "consensus-auxiliary",
+  };
   return sections;
+}
+
+std::string role_name(Role role) {
+  switch (role) {
+    case Role::upper:
+      return "x";
+    case Role::lower:
+      return "y";
+    default:
+      return "auxiliary";
+  }
 }
 
 Experiment::Experiment(Communicator communicator, Configuration configuration,
                        const DataSource& data)
     : configuration_(std::move(configuration)) {
-  std::unique_ptr<MixingMatrix> matrix;
   communicator.together([&] {
     general_.read_from(configuration_);
     problem_entry_ = &find_entry(problem_catalog(), general_.problem, "problem");
     method_entry_ = &find_entry(method_catalog(), general_.method, "method");
-    matrix = std::make_unique<MixingMatrix>(
-        read_or_make(general_.network, configuration_.has("network.agents")));
-    // A graph from a file brings its own number of agents; the resolved configuration names it.
-    configuration_.set("network.agents", std::to_string(matrix->agents()), "the graph");
-    configuration_.read("network", general_.network);
   });
   communicator.set_stall_seconds(general_.comm.stall_seconds);
-  network_ = std::make_unique<Network>(std::move(communicator), std::move(*matrix));
+  make_networks(std::move(communicator));
   network_->communicator().together([&] { compose(data); });
   const std::string first = network_->communicator().broadcast(configuration_.resolved(), 0);
   network_->communicator().require_on_all(
       first == configuration_.resolved(), ErrorKind::usage,
       "the ranks were given different configurations; give all of them what rank 0 has");
+}
+
+void Experiment::make_networks(Communicator communicator) {
+  SharedSchedule schedule;
+  std::map<Role, SharedSchedule> own;
+  communicator.together([&] {
+    schedule = read_or_make(general_.network, configuration_.has("network.agents"));
+    // A graph from a file brings its own number of agents; the resolved configuration names it.
+    configuration_.set("network.agents", std::to_string(schedule->agents()), "the graph");
+    configuration_.read("network", general_.network);
+    for (auto& [role, options] : general_.networks) {
+      const std::string section = "network-" + role_name(role);
+      options.agents = schedule->agents();
+      own[role] = read_or_make(options, true);
+      require(own[role]->agents() == schedule->agents(), ErrorKind::usage, section, " has ",
+              own[role]->agents(), " agents, network has ", schedule->agents(),
+              "; all networks of a run have the same agents");
+      configuration_.set(section + ".agents", std::to_string(schedule->agents()), "the graph");
+      configuration_.read(section, options);
+    }
+  });
+  const NetworkLayout layout{.owner = {}, .share_memory = general_.comm.share_memory};
+  network_ = std::make_unique<Network>(std::move(communicator), std::move(schedule), layout);
+  for (auto& [role, its_schedule] : own) {
+    networks_[role] = std::make_unique<Network>(*network_, std::move(its_schedule));
+  }
 }
 
 void Experiment::compose(const DataSource& data) {
@@ -100,8 +150,12 @@ void Experiment::compose(const DataSource& data) {
                                method_entry_->uses_products};
   problem_ = problem_entry_->make(context, configuration_);
   const bool personal = general_.consensus.personal();
-  method_ = method_entry_->make({*problem_, *network_, general_.consensus, general_.estimator},
-                                configuration_);
+  std::map<Role, Network*> networks;
+  for (const auto& [role, network] : networks_) networks[role] = network.get();
+  const auto seed = static_cast<std::uint64_t>(general_.experiment.seed);
+  method_ = method_entry_->make(
+      {*problem_, *network_, general_.consensus, general_.estimator, seed, std::move(networks)},
+      configuration_);
   configuration_.require_all_read();
   evaluator_ = std::make_unique<Evaluator>(*problem_, *network_, general_.metrics, personal);
   runner_ = std::make_unique<Runner>(*method_, *problem_, *network_, *evaluator_, general_.run,

@@ -173,9 +173,9 @@ void RunDirectory::write_result(const Outcome& outcome,
     content.column_units.push_back(columns[c].unit);
     content.column_descriptions.push_back(columns[c].description);
   }
-  const MixingMatrix& matrix = network.matrix();
-  for (AgentId receiver = 0; receiver < matrix.agents(); ++receiver) {
-    for (const auto& entry : matrix.row(receiver))
+  const auto matrix = network.schedule().at(0);
+  for (AgentId receiver = 0; receiver < matrix->agents(); ++receiver) {
+    for (const auto& entry : matrix->row(receiver))
       content.edges.emplace_back(receiver, entry.sender, entry.weight);
   }
   content.baseline_columns = experiment_.problem().metric_names();
@@ -183,6 +183,14 @@ void RunDirectory::write_result(const Outcome& outcome,
     content.baselines.push_back({baseline.info.name, baseline.info.description, baseline.values});
   }
   echelon::write_result(network.communicator(), network.agents(), folder_ / "result.h5", content);
+}
+
+void RunDirectory::write_trace(const std::string& json) const {
+  fs::path path = folder_ / "trace.json";
+  for (int number = 2; fs::exists(path); ++number) path = folder_ / text("trace-", number, ".json");
+  std::ofstream file(path);
+  file << json << std::flush;
+  require(file.good(), ErrorKind::input_output, path.string(), ": cannot be written");
 }
 
 std::string build_description() {

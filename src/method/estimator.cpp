@@ -1,11 +1,32 @@
 #include "echelon/method/estimator.hpp"
 
+#include <cmath>
+#include <iomanip>
+#include <utility>
+
 #include "echelon/core/catalog.hpp"
 #include "echelon/core/parallel.hpp"
+#include "echelon/problem/sampling.hpp"
 
 namespace echelon {
 
 namespace {
+
+std::vector<AgentMatrix> blocks(const std::vector<Index>& heights, const EstimatorContext& context,
+                                Index copies = 1) {
+  std::vector<AgentMatrix> result;
+  for (const Index height : heights) {
+    result.emplace_back(copies * height, static_cast<Index>(context.agents.size()));
+  }
+  return result;
+}
+
+void visit_blocks(StateVisitor& visitor, const std::string& name,
+                  std::vector<AgentMatrix>& matrices) {
+  for (std::size_t k = 0; k < matrices.size(); ++k) {
+    visitor.per_agent(name + "_" + std::to_string(k), matrices[k]);
+  }
+}
 
 /// m = O(s; xi)
 class Plain final : public GradientEstimator {
@@ -19,9 +40,8 @@ class Plain final : public GradientEstimator {
 /// m <- (1 - theta) m + theta O(s; xi), first step m = O
 class Momentum final : public GradientEstimator {
  public:
-  Momentum(double theta, const std::vector<Index>& heights, int agents) : theta_(theta) {
-    for (const Index height : heights) averages_.emplace_back(height, agents);
-  }
+  Momentum(double theta, const EstimatorContext& context)
+      : theta_(theta), averages_(blocks(context.outputs, context)) {}
 
   void estimate(const Sample& sample, OraclePoint point, const Oracle& oracle,
                 OracleOutputs outputs) override {
@@ -39,9 +59,7 @@ class Momentum final : public GradientEstimator {
   }
 
   void visit_state(StateVisitor& visitor) override {
-    for (std::size_t k = 0; k < averages_.size(); ++k) {
-      visitor.per_agent("average_" + std::to_string(k), averages_[k]);
-    }
+    visit_blocks(visitor, "average", averages_);
     visitor.replicated("started", started_);
   }
 
@@ -51,6 +69,180 @@ class Momentum final : public GradientEstimator {
   std::int64_t started_ = 0;
 };
 
+/// m <- O(s; xi) + (1 - c) (m - O(s_old; xi)), first step m = O; s_old is the previous call's point
+class Storm final : public GradientEstimator {
+ public:
+  Storm(double c, const EstimatorContext& context)
+      : c_(c),
+        averages_(blocks(context.outputs, context)),
+        previous_(blocks(context.arguments, context)),
+        at_previous_(blocks(context.outputs, context)) {}
+
+  void estimate(const Sample& sample, OraclePoint point, const Oracle& oracle,
+                OracleOutputs outputs) override {
+    require_stored(point);
+    oracle(sample, point, outputs);
+    if (started_ != 0) correct(sample, point.size(), oracle, outputs);
+    started_ = 1;
+    for (std::size_t k = 0; k < outputs.size(); ++k) averages_[k].copy_from(*outputs[k]);
+    for (std::size_t k = 0; k < point.size(); ++k) previous_[k].copy_from(*point[k]);
+  }
+
+  void visit_state(StateVisitor& visitor) override {
+    visit_blocks(visitor, "average", averages_);
+    visit_blocks(visitor, "previous", previous_);
+    visitor.replicated("started", started_);
+  }
+
+ private:
+  /// Adds (1 - c) (m - O(s_old; xi)).
+  void correct(const Sample& sample, std::size_t arguments, const Oracle& oracle,
+               OracleOutputs outputs) {
+    std::vector<const AgentView*> point;
+    std::vector<AgentView*> old;
+    for (std::size_t k = 0; k < arguments; ++k) point.push_back(&previous_[k]);
+    for (AgentMatrix& block : at_previous_) old.push_back(&block);
+    oracle(sample, point, old);
+    for (std::size_t k = 0; k < outputs.size(); ++k) {
+      AgentView& output = *outputs[k];
+      parallel_for(static_cast<int>(output.cols()), [&](int i) {
+        output.col(i) += (1 - c_) * (averages_[k].col(i) - at_previous_[k].col(i));
+      });
+    }
+  }
+
+  void require_stored(OraclePoint point) const {
+    bool fits = point.size() <= previous_.size();
+    for (std::size_t k = 0; fits && k < point.size(); ++k) {
+      fits = point[k]->rows() == previous_[k].rows();
+    }
+    require(fits, ErrorKind::internal,
+            "estimator storm: the oracle depends on other variables than the estimator keeps "
+            "(by default x, y and one auxiliary); give their heights to make_estimator");
+  }
+
+  double c_;
+  std::vector<AgentMatrix> averages_;
+  std::vector<AgentMatrix> previous_;
+  std::vector<AgentMatrix> at_previous_;
+  std::int64_t started_ = 0;
+};
+
+/// Sub-batches b = 0 .. B-1 of each agent's samples, w = 1 / B, mean table entry tbar:
+///
+///     d = O_b - t_b + tbar        tbar <- tbar + w (O_b - t_b)        t_b <- O_b
+///
+/// The first call fills the table at its point, with B oracle calls, and returns tbar: with a table
+/// of zeros d would be as noisy as a plain gradient until every sub-batch has been seen. Each agent
+/// draws its own b.
+class Saga final : public GradientEstimator {
+ public:
+  Saga(std::int64_t batches, const EstimatorContext& context)
+      : batches_(batches),
+        weight_(1 / static_cast<double>(batches)),
+        agents_(context.agents),
+        seed_(context.sub_batch_seed.value()),
+        tables_(blocks(context.outputs, context, batches)),
+        means_(blocks(context.outputs, context)) {}
+
+  void estimate(const Sample& sample, OraclePoint point, const Oracle& oracle,
+                OracleOutputs outputs) override {
+    Sample part = sample;
+    part.batches = batches_;
+    if (started_ == 0) {
+      fill(part, point, oracle, outputs);
+      started_ = 1;
+      return;
+    }
+    part.batch = Sample::each_its_own;
+    oracle(part, point, outputs);
+    for (std::size_t k = 0; k < outputs.size(); ++k) {
+      parallel_for(static_cast<int>(agents_.size()), [&](int i) {
+        const AgentId agent = agents_[static_cast<std::size_t>(i)];
+        advance(k, i, sub_batch_of(agent, part, seed_), *outputs[k]);
+      });
+    }
+  }
+
+  void visit_state(StateVisitor& visitor) override {
+    visit_blocks(visitor, "table", tables_);
+    visit_blocks(visitor, "table_mean", means_);
+    visitor.replicated("started", started_);
+  }
+
+ private:
+  void advance(std::size_t k, Index agent, std::int64_t batch, AgentView& output) {
+    const Index height = output.rows();
+    double* const entry = tables_[k].col(agent).data() + batch * height;
+    double* const mean = means_[k].col(agent).data();
+    double* const out = output.col(agent).data();
+    for (Index r = 0; r < height; ++r) {
+      const double change = out[r] - entry[r];
+      entry[r] = out[r];
+      out[r] = mean[r] + change;
+      mean[r] += weight_ * change;
+    }
+  }
+
+  void fill(Sample part, OraclePoint point, const Oracle& oracle, OracleOutputs outputs) {
+    for (AgentMatrix& mean : means_) mean.setZero();
+    for (part.batch = 0; part.batch < batches_; ++part.batch) {
+      oracle(part, point, outputs);
+      for (std::size_t k = 0; k < outputs.size(); ++k) {
+        const AgentView& output = *outputs[k];
+        tables_[k].middleRows(part.batch * output.rows(), output.rows()) = output;
+        means_[k] += weight_ * output;
+      }
+    }
+    for (std::size_t k = 0; k < outputs.size(); ++k) *outputs[k] = means_[k];
+  }
+
+  std::int64_t batches_;
+  double weight_;
+  std::vector<AgentId> agents_;
+  std::uint64_t seed_;
+  std::vector<AgentMatrix> tables_;  ///< column i: t_0, t_1, ... of agent i, one below the other
+  std::vector<AgentMatrix> means_;
+  std::int64_t started_ = 0;
+};
+
+std::string whole(double value) {
+  return text(std::fixed, std::setprecision(0), value);
+}
+
+void require_memory(const EstimatorOptions& options, const EstimatorContext& context) {
+  double height = 0;
+  for (const Index output : context.outputs) height += static_cast<double>(output);
+  const auto agents = static_cast<double>(context.agents.size());
+  const double one = height * agents * sizeof(double);
+  const double needed = static_cast<double>(options.saga_batches) * one;
+  const double limit = options.saga_memory * 1e9;
+  if (needed <= limit) return;
+  const double fitting = std::floor(limit / one);
+  const std::string repair =
+      fitting < 1 ? "" : text("estimator.saga_batches <= ", whole(fitting), " or ");
+  fail(ErrorKind::usage, "estimator.saga_batches = ", options.saga_batches, ": the table takes ",
+       whole(needed), " bytes on this rank (", options.saga_batches, " sub-batches x ",
+       whole(height), " entries x ", whole(agents),
+       " agents x 8 bytes; estimator.saga_memory allows ", whole(limit), "); choose ", repair,
+       "estimator.saga_memory >= ", number_text(needed / 1e9));
+}
+
+std::unique_ptr<GradientEstimator> make_saga(const EstimatorOptions& options,
+                                             const EstimatorContext& context) {
+  require(context.sub_batch_seed.has_value(), ErrorKind::usage,
+          "estimator.name = saga: this problem has no sub-batches (its gradients are not sums over "
+          "fixed samples); choose storm or momentum");
+  require_memory(options, context);
+  return std::make_unique<Saga>(options.saga_batches, context);
+}
+
+std::unique_ptr<GradientEstimator> make_storm(const EstimatorOptions& options,
+                                              const EstimatorContext& context) {
+  if (options.c == 1) return std::make_unique<Plain>();  // m and s_old have weight 0
+  return std::make_unique<Storm>(options.c, context);
+}
+
 }  // namespace
 
 void EstimatorOptions::visit(OptionVisitor& visitor) {
@@ -58,20 +250,35 @@ void EstimatorOptions::visit(OptionVisitor& visitor) {
   for (const auto& entry : estimator_catalog()) names.push_back(entry.name);
   visitor.choice("name", name, names, "how noise in the gradients is tamed");
   visitor("theta", theta, above_up_to(0, 1), "momentum: weight of the newest gradient");
+  visitor("c", c, above_up_to(0, 1),
+          "storm: weight of the newest gradient against the corrected old ones; 1 = plain");
+  visitor("saga_batches", saga_batches, between(1, 1e6),
+          "saga: fixed sub-batches of each agent's samples, B");
+  visitor("saga_memory", saga_memory, above(0),
+          "saga: most GB (1e9 bytes) that one table of gradients may take on a rank");
 }
 
 const std::vector<EstimatorEntry>& estimator_catalog() {
   static const std::vector<EstimatorEntry> entries = {
       {"plain", "the oracle's answer as it is", "m = O(s; xi)", "",
-       [](const EstimatorOptions&, const std::vector<Index>&, int) {
-         return std::make_unique<Plain>();
-       }},
+       [](const EstimatorOptions&, const EstimatorContext&) { return std::make_unique<Plain>(); }},
       {"momentum", "moving average of the answers, per component",
        "m <- (1 - theta) m + theta O(s; xi); first step m = O",
        "as in X. Chen, M. Huang, S. Ma, K. Balasubramanian, ICML 2023, arXiv:2210.12839",
-       [](const EstimatorOptions& options, const std::vector<Index>& heights, int agents) {
-         return std::make_unique<Momentum>(options.theta, heights, agents);
+       [](const EstimatorOptions& options, const EstimatorContext& context) {
+         return std::make_unique<Momentum>(options.theta, context);
        }},
+      {"storm",
+       "moving average that follows the point: each sample is also evaluated at the previous one",
+       "m <- O(s; xi) + (1 - c) (m - O(s_old; xi)); first step m = O",
+       "A. Cutkosky, F. Orabona, NeurIPS 2019, arXiv:1905.10018", make_storm},
+      {"saga",
+       "sub-batches of the samples, corrected by a table with the last answer of each; no noise is "
+       "left at a fixed point",
+       "d = O_b - t_b + tbar; tbar <- tbar + (O_b - t_b) / B; t_b <- O_b; first step all t_b = O_b",
+       "A. Defazio, F. Bach, S. Lacoste-Julien, NeurIPS 2014, arXiv:1407.0202; for bilevel: M. "
+       "Dagreou, P. Ablin, S. Vaiter, T. Moreau, NeurIPS 2022, arXiv:2201.13409",
+       make_saga},
   };
   return entries;
 }

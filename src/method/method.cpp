@@ -26,45 +26,70 @@ void ConsensusOptions::visit(OptionVisitor& visitor) {
           "strategy of the lower variable; empty: as consensus.strategy; `none` = personal lower "
           "level");
   visitor("auxiliary", auxiliary, "strategy of the lower auxiliaries (z, v); empty: as y");
+  all.visit(visitor);
 }
 
-const StrategyEntry& ConsensusOptions::upper() const {
-  return find_strategy(x.empty() ? strategy : x);
+const StrategyEntry& ConsensusOptions::entry(Role role) const {
+  const std::string& lower = y.empty() ? strategy : y;
+  switch (role) {
+    case Role::upper:
+      return find_strategy(x.empty() ? strategy : x);
+    case Role::lower:
+      return find_strategy(lower);
+    default:
+      return find_strategy(auxiliary.empty() ? lower : auxiliary);
+  }
 }
-const StrategyEntry& ConsensusOptions::lower() const {
-  return find_strategy(y.empty() ? strategy : y);
-}
-const StrategyEntry& ConsensusOptions::helper() const {
-  return auxiliary.empty() ? lower() : find_strategy(auxiliary);
+
+const StrategyOptions& ConsensusOptions::options(Role role) const {
+  const auto own = of.find(role);
+  return own == of.end() ? all : own->second;
 }
 
 bool ConsensusOptions::personal() const {
-  require(lower().personal == helper().personal, ErrorKind::usage, "consensus.y is `", lower().name,
-          "` but consensus.auxiliary is `", helper().name,
+  const StrategyEntry& lower = entry(Role::lower);
+  const StrategyEntry& helper = entry(Role::auxiliary);
+  require(lower.personal == helper.personal, ErrorKind::usage, "consensus.y is `", lower.name,
+          "` but consensus.auxiliary is `", helper.name,
           "` (a personal lower level has personal auxiliaries); give both `none`, or neither");
-  return lower().personal;
+  return lower.personal;
 }
 
 std::unique_ptr<GradientEstimator> MethodContext::make_estimator(
-    const std::vector<Index>& heights) const {
+    const std::vector<Index>& outputs, const std::vector<Index>& arguments) const {
   const auto& entry = find_entry(estimator_catalog(), estimator.name, "estimator");
-  return entry.make(estimator, heights, network.agents().count());
+  const Index q = problem.lower_dimension();
+  const std::vector<Index> usual{problem.upper_dimension(), q, q};
+  return entry.make(estimator, {outputs, arguments.empty() ? usual : arguments,
+                                network.agents().local, problem.sub_batch_seed()});
+}
+
+ConsensusVariable MethodContext::variable(std::string name, const VectorXd& start,
+                                          Role role) const {
+  const auto own = networks.find(role);
+  return {own == networks.end() ? network : *own->second,
+          std::move(name),
+          start,
+          consensus.entry(role),
+          consensus.options(role),
+          seed};
 }
 
 ConsensusVariable MethodContext::upper_variable(std::string name) const {
-  require(!consensus.upper().personal || network.size() == 1, ErrorKind::usage, "consensus.x is `",
-          consensus.upper().name,
+  const StrategyEntry& strategy = consensus.entry(Role::upper);
+  require(!strategy.personal || network.size() == 1, ErrorKind::usage, "consensus.x is `",
+          strategy.name,
           "` (the upper variable is what agents agree on); choose consensus.x = gt-atc, and "
           "consensus.y = none for a personal lower level");
-  return {network, std::move(name), problem.start_x(), consensus.upper()};
+  return variable(std::move(name), problem.start_x(), Role::upper);
 }
 
 ConsensusVariable MethodContext::lower_variable(std::string name) const {
-  return {network, std::move(name), problem.start_y(), consensus.lower()};
+  return variable(std::move(name), problem.start_y(), Role::lower);
 }
 
 ConsensusVariable MethodContext::auxiliary_variable(std::string name, const VectorXd& start) const {
-  return {network, std::move(name), start, consensus.helper()};
+  return variable(std::move(name), start, Role::auxiliary);
 }
 
 void StepSchedule::visit(OptionVisitor& visitor) {

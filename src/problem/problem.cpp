@@ -8,6 +8,7 @@
 
 #include "echelon/core/error.hpp"
 #include "echelon/core/parallel.hpp"
+#include "echelon/core/trace.hpp"
 
 namespace echelon {
 
@@ -54,6 +55,7 @@ void BilevelProblem::grad_g(const Sample& sample, std::span<const EvaluationPoin
 
 void BilevelProblem::gradients(Level level, const Sample& sample,
                                std::span<const EvaluationPoint> points) {
+  const TraceSpan span("oracle", level == Level::upper ? "gradients of f" : "gradients of g");
   parallel_for(agents_.count(), [&](int local) {
     std::vector<AgentPoint> own;
     own.reserve(points.size());
@@ -96,6 +98,7 @@ std::int64_t BilevelProblem::difference_product(int local, const Sample& sample,
 
 void BilevelProblem::difference_product(const Sample& sample, const ProductPoint& point,
                                         const DifferenceStep& step) {
+  const TraceSpan span("oracle", "products by differences");
   std::vector<std::int64_t> calls(static_cast<std::size_t>(agents_.count()), 0);
   parallel_for(agents_.count(), [&](int local) {
     calls[static_cast<std::size_t>(local)] =

@@ -7,6 +7,7 @@
 
 #include "echelon/core/error.hpp"
 #include "echelon/core/random.hpp"
+#include "echelon/problem/sampling.hpp"
 
 namespace echelon {
 
@@ -206,6 +207,7 @@ void Quadratic::gradient(Level level, int local, const Sample& sample,
 
 void Quadratic::add_noise(Level level, AgentId agent, const Sample& sample, Vector gx,
                           Vector gy) const {
+  if (sample.batches > 0) return add_sub_batch_noise(level, agent, sample, gx, gy);
   // One draw per sample: the y-part first, so that both parts are the same whichever is asked for.
   Draws draws(seed_, Purpose::gradient_noise, agent, sample.iteration, stream_of(sample, level));
   for (Index i = 0; i < q_; ++i) {
@@ -214,6 +216,27 @@ void Quadratic::add_noise(Level level, AgentId agent, const Sample& sample, Vect
   }
   if (gx.data() == nullptr) return;
   for (Index i = 0; i < p_; ++i) gx(i) += noise_ * draws.normal();
+}
+
+// e_b - mean e has variance 1 - 1/B, which the scale makes up for; B = 1 is the full gradient.
+void Quadratic::add_sub_batch_noise(Level level, AgentId agent, const Sample& sample, Vector gx,
+                                    Vector gy) const {
+  if (sample.batches == 1) return;
+  constexpr std::uint64_t fixed = std::uint64_t{1} << 63;  // no iteration has this number
+  const auto batches = static_cast<double>(sample.batches);
+  const double scale = noise_ * std::sqrt(batches / (batches - 1));
+  const std::int64_t chosen = sub_batch_of(agent, sample, seed_);
+  for (std::int64_t b = 0; b < sample.batches; ++b) {
+    const double weight = scale * ((b == chosen ? 1.0 : 0.0) - 1 / batches);
+    Draws draws(seed_, Purpose::gradient_noise, agent, fixed | static_cast<std::uint64_t>(b),
+                level == Level::upper ? 0 : 1);
+    for (Index i = 0; i < q_; ++i) {
+      const double error = weight * draws.normal();
+      if (gy.data() != nullptr) gy(i) += error;
+    }
+    if (gx.data() == nullptr) continue;
+    for (Index i = 0; i < p_; ++i) gx(i) += weight * draws.normal();
+  }
 }
 
 void Quadratic::product(int local, const Sample&, const AgentProduct& product) const {

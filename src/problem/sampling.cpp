@@ -33,12 +33,35 @@ std::vector<std::uint8_t> labels_of(const std::vector<std::uint8_t>& labels,
   return result;
 }
 
+namespace {
+
+std::uint64_t call_of(const Sample& sample) {
+  return std::uint64_t{sample.stream} << 32 | sample.step;
+}
+
+}  // namespace
+
+std::int64_t sub_batch_of(AgentId agent, const Sample& sample, std::uint64_t seed) {
+  ECHELON_ASSERT(sample.batches >= 1 && sample.batch < sample.batches);
+  if (sample.batch != Sample::each_its_own) return sample.batch;
+  Draws draws(seed, Purpose::sub_batch, agent, sample.iteration, call_of(sample));
+  return static_cast<std::int64_t>(draws.below(static_cast<std::uint64_t>(sample.batches)));
+}
+
 SampleDraw draw_samples(Level level, AgentId agent, const Sample& sample, std::int64_t count,
                         std::int64_t batch, std::uint64_t seed) {
   SampleDraw result;
-  if (batch == 0 || sample.full || count == 0) return result;
+  if (sample.full || count == 0) return result;
+  if (sample.batches > 0) {
+    result.everything = false;
+    const std::int64_t first = sub_batch_of(agent, sample, seed);
+    for (std::int64_t row = first; row < count; row += sample.batches) result.rows.push_back(row);
+    result.scale = static_cast<double>(sample.batches);
+    return result;
+  }
+  if (batch == 0) return result;
   constexpr std::uint64_t upper_stream = std::uint64_t{1} << 63;
-  const std::uint64_t call = std::uint64_t{sample.stream} << 32 | sample.step;
+  const std::uint64_t call = call_of(sample);
   Draws draws(seed, Purpose::minibatch, agent, sample.iteration,
               level == Level::upper ? call ^ upper_stream : call);
   result.everything = false;

@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "echelon/core/catalog.hpp"
+#include "echelon/core/trace.hpp"
 
 namespace echelon {
 
@@ -75,6 +76,11 @@ void RunOptions::visit(OptionVisitor& visitor) {
           "iterations between checkpoints; 0 = by time alone");
   visitor("checkpoint_seconds", checkpoint_seconds, at_least(0),
           "seconds between checkpoints; 0 = by iterations alone");
+  visitor("trace", trace,
+          "record a timeline of iterations A to B-1 of all ranks, as `A:B`; trace.json in the run "
+          "directory, for Perfetto; empty = none");
+  visitor("trace_megabytes", trace_megabytes, between(1, 4096),
+          "most megabytes of the timeline, of all ranks together");
   visitor.operational(false);
 }
 
@@ -97,6 +103,42 @@ Runner::Runner(Method& method, BilevelProblem& problem, Network& network, Evalua
       {"bytes_sent", "B", "what agents sent to each other, as if each had a machine of its own"});
   columns_.insert(columns_.end(), figures.begin() + 6, figures.end());
   parse_target();
+  parse_trace();
+}
+
+void Runner::parse_trace() {
+  const std::string& range = options_.trace;
+  if (range.empty()) return;
+  const auto number = [&](const char* from, const char* to, std::int64_t& value) {
+    const auto parsed = std::from_chars(from, to, value);
+    return parsed.ec == std::errc() && parsed.ptr == to;
+  };
+  const auto colon = range.find(':');
+  const bool good = colon != std::string::npos &&
+                    number(range.data(), range.data() + colon, trace_begin_) &&
+                    number(range.data() + colon + 1, range.data() + range.size(), trace_end_) &&
+                    trace_begin_ >= 0 && trace_end_ > trace_begin_;
+  require(good, ErrorKind::usage, "run.trace: `", range,
+          "` is not of the form A:B with 0 <= A < B (the iterations to record), such as 100:120");
+}
+
+void Runner::follow_trace(const RunHooks& hooks, bool at_the_end) {
+  const Communicator& ranks = network_.communicator();
+  const bool wanted = !at_the_end && iteration_ >= trace_begin_ && iteration_ < trace_end_;
+  if (wanted == tracing_) return;
+  tracing_ = wanted;
+  if (wanted) {
+    const auto bytes = static_cast<std::size_t>(options_.trace_megabytes) * 1'000'000;
+    ranks.barrier("the begin of a timeline");  // so that the clocks of all ranks start together
+    Trace::start(bytes / static_cast<std::size_t>(ranks.size()));
+    return;
+  }
+  Trace::stop();
+  const std::string own = Trace::take(ranks.rank(), text("rank ", ranks.rank()));
+  std::string json = R"({"displayTimeUnit":"ms","traceEvents":[)";
+  const auto parts = ranks.gather_all(own);
+  for (std::size_t r = 0; r < parts.size(); ++r) json += (r > 0 ? ",\n" : "\n") + parts[r];
+  if (ranks.rank() == 0) hooks.trace(json + "\n]}\n");
 }
 
 void Runner::parse_target() {
@@ -160,6 +202,7 @@ void Runner::collect_counts() {
 }
 
 void Runner::report(const RunHooks& hooks) {
+  const TraceSpan span("run", "report");
   collect_counts();
   const std::vector<double> figures = evaluator_.evaluate(method_.x(), method_.y());
   // Clocks differ between ranks, and a target may be one of time.
@@ -181,6 +224,7 @@ bool Runner::target_met() const {
 }
 
 std::string Runner::find_divergence() {
+  const TraceSpan span("run", "check for divergence");
   DivergenceFinder finder(network_.agents());
   method_.visit_state(finder);
   std::int64_t first = -finder.agent;
@@ -206,6 +250,7 @@ bool Runner::has_diverged(Outcome& outcome) {
 
 void Runner::save(const RunHooks& hooks) {
   if (saved_ == iteration_) return;
+  const TraceSpan span("run", "checkpoint");
   saved_ = iteration_;
   collect_counts();
   hooks.checkpoint(static_cast<std::uint64_t>(iteration_), elapsed());
@@ -223,6 +268,7 @@ OverlappedMaximum::Numbers Runner::wishes(Requests& requests) {
 }
 
 void Runner::iterate() {
+  const TraceSpan span("run", "iteration");
   try {
     method_.iterate(iteration());
     ++iteration_;
@@ -246,6 +292,7 @@ Outcome Runner::run(const RunHooks& hooks, Requests& requests) {
   };
   const auto finish = [&](Status status) {
     agreement.finish();
+    follow_trace(hooks, true);
     if (has_diverged(outcome)) return outcome;
     save(hooks);
     if (status != Status::interrupted) report_once();  // leaving is urgent
@@ -256,6 +303,7 @@ Outcome Runner::run(const RunHooks& hooks, Requests& requests) {
   if (iteration_ == 0) report_once();
   if (target_met()) return finish(Status::target_reached);
   while (iteration_ < options_.iterations) {
+    if (trace_begin_ >= 0) follow_trace(hooks, false);
     iterate();
     const bool report_due = iteration_ % report_every_ == 0;
     const bool save_due =

@@ -6,141 +6,79 @@
 #include <limits>
 #include <sstream>
 
+#include "certificate_parts.hpp"
 #include "compensated_sum.hpp"
 #include "spectrum.hpp"
 
 namespace echelon {
 
+namespace detail {
+
 namespace {
 
 constexpr double tolerance = 1e-12;
 
-using Edges = std::vector<std::pair<AgentId, AgentId>>;
-
-/// A breadth-first search along one direction of the edges.
-struct Sweep {
-  std::vector<int> distance;  ///< -1 where not reached
-  AgentId reached = 0;
-  AgentId farthest = 0;  ///< the last one reached
-  int eccentricity = 0;
-  AgentId width = 1;  ///< agents on the largest level
-};
-
-Sweep sweep_from(const Graph& graph, AgentId start) {
-  Sweep sweep;
-  const AgentId agents = graph.agents();
-  sweep.distance.assign(static_cast<std::size_t>(agents), -1);
-  std::vector<AgentId> level = {start};
-  std::vector<AgentId> next;
-  sweep.distance[static_cast<std::size_t>(start)] = 0;
-  for (int depth = 0; !level.empty(); ++depth) {
-    sweep.eccentricity = depth;
-    sweep.farthest = level.back();
-    sweep.reached += static_cast<AgentId>(level.size());
-    sweep.width = std::max(sweep.width, static_cast<AgentId>(level.size()));
-    if (sweep.reached == agents) break;
-    next.clear();
-    for (std::size_t k = 0; k < level.size(); ++k) {
-      if (sweep.reached + static_cast<AgentId>(next.size()) == agents) break;  // dense graphs
-      for (const AgentId neighbor : graph.senders(level[k])) {
-        int& distance = sweep.distance[static_cast<std::size_t>(neighbor)];
-        if (distance >= 0) continue;
-        distance = depth + 1;
-        next.push_back(neighbor);
+/// Whether w_ij = w_ji within rounding. Both walk along: row j meets its senders in the order in
+/// which rows i come by.
+bool is_nearly_symmetric(const MixingMatrix& matrix) {
+  std::vector<std::size_t> next(static_cast<std::size_t>(matrix.agents()), 0);
+  for (AgentId i = 0; i < matrix.agents(); ++i) {
+    for (const auto& [j, weight] : matrix.row(i)) {
+      const auto mirror_row = matrix.row(j);
+      std::size_t& mirror = next[static_cast<std::size_t>(j)];
+      while (mirror < mirror_row.size() && mirror_row[mirror].sender < i) {
+        if (std::abs(mirror_row[mirror++].weight) > tolerance) return false;
       }
-    }
-    std::swap(level, next);
-  }
-  return sweep;
-}
-
-void find_exact_diameter(const Graph& forward, Certificate& certificate) {
-  for (AgentId i = 0; i < forward.agents(); ++i) {
-    certificate.diameter_low =
-        std::max(certificate.diameter_low, sweep_from(forward, i).eccentricity);
-  }
-  certificate.diameter_high = certificate.diameter_low;
-}
-
-/// An agent half-way between the ends of the two sweeps.
-AgentId middle(const Sweep& from_start, const Sweep& from_end) {
-  const int half = from_end.eccentricity / 2;
-  for (std::size_t i = 0; i < from_start.distance.size(); ++i) {
-    if (from_end.distance[i] == half && from_start.distance[i] == from_end.eccentricity - half) {
-      return static_cast<AgentId>(i);
+      const bool found = mirror < mirror_row.size() && mirror_row[mirror].sender == i;
+      const double back = found ? mirror_row[mirror++].weight : 0;
+      if (std::abs(weight - back) > tolerance) return false;
     }
   }
-  return from_end.farthest;
+  for (AgentId j = 0; j < matrix.agents(); ++j) {
+    for (const auto& entry : matrix.row(j).subspan(next[static_cast<std::size_t>(j)])) {
+      if (std::abs(entry.weight) > tolerance) return false;
+    }
+  }
+  return true;
 }
 
-/// Every eccentricity is a lower bound; a way through any agent gives the upper bound in + out.
-void bound_diameter(const Graph& forward, const Graph& backward, Certificate& certificate) {
-  int high = forward.agents() - 1;
-  int low = 0;
-  const auto use = [&](AgentId agent) {
-    Sweep out = sweep_from(forward, agent);
-    const int in = sweep_from(backward, agent).eccentricity;
-    low = std::max({low, out.eccentricity, in});
-    high = std::min(high, out.eccentricity + in);
-    return out;
-  };
-  const AgentId first_end = use(0).farthest;
-  const Sweep from_first = use(first_end);
-  const Sweep from_second = use(from_first.farthest);
-  use(middle(from_first, from_second));
-  certificate.diameter_low = low;
-  certificate.diameter_high = high;
-}
-
-/// Weight of `sender` in the row of `receiver`, 0 if there is none.
-double weight_of(const MixingMatrix& matrix, AgentId receiver, AgentId sender) {
-  const auto row = matrix.row(receiver);
-  const auto entry = std::lower_bound(
-      row.begin(), row.end(), sender,
-      [](const MixingMatrix::Entry& a, AgentId wanted) { return a.sender < wanted; });
-  return entry != row.end() && entry->sender == sender ? entry->weight : 0;
-}
+}  // namespace
 
 void check_sums(const MixingMatrix& matrix, Certificate& certificate) {
-  std::vector<detail::CompensatedSum> columns(static_cast<std::size_t>(matrix.agents()));
-  certificate.row_stochastic = certificate.column_stochastic = certificate.symmetric = true;
+  std::vector<CompensatedSum> columns(static_cast<std::size_t>(matrix.agents()));
+  certificate.row_stochastic = certificate.column_stochastic = true;
   certificate.smallest_weight = std::numeric_limits<double>::infinity();
   for (AgentId i = 0; i < matrix.agents(); ++i) {
-    detail::CompensatedSum row;
+    CompensatedSum row;
     for (const auto& [j, weight] : matrix.row(i)) {
       row.add(weight);
       columns[static_cast<std::size_t>(j)].add(weight);
       certificate.smallest_weight = std::min(certificate.smallest_weight, weight);
-      if (certificate.symmetric && std::abs(weight - weight_of(matrix, j, i)) > tolerance) {
-        certificate.symmetric = false;
-      }
     }
     if (std::abs(row.value() - 1) > tolerance) certificate.row_stochastic = false;
   }
   for (const auto& column : columns) {
     if (std::abs(column.value() - 1) > tolerance) certificate.column_stochastic = false;
   }
+  certificate.symmetric = is_nearly_symmetric(matrix);
 }
 
-Edges received_edges(const MixingMatrix& matrix) {
-  Edges edges;
-  for (AgentId i = 0; i < matrix.agents(); ++i) {
-    for (const auto& entry : matrix.row(i)) {
-      if (entry.sender != i) edges.emplace_back(i, entry.sender);
-    }
-  }
-  return edges;
-}
-
-void count_degrees(const Graph& graph, Certificate& certificate) {
-  certificate.edges = graph.edges();
+void count_degrees(const Neighbors& senders, Certificate& certificate) {
+  certificate.edges = senders.ids.size();
   certificate.degree_min = std::numeric_limits<int>::max();
-  for (AgentId i = 0; i < graph.agents(); ++i) {
-    const int degree = static_cast<int>(graph.senders(i).size());
+  certificate.degree_max = 0;
+  for (AgentId i = 0; i < senders.agents(); ++i) {
+    const int degree = static_cast<int>(senders.of(i).size());
     certificate.degree_min = std::min(certificate.degree_min, degree);
     certificate.degree_max = std::max(certificate.degree_max, degree);
   }
-  certificate.degree_mean = static_cast<double>(graph.edges()) / graph.agents();
+  certificate.degree_mean = static_cast<double>(certificate.edges) / senders.agents();
+}
+
+void set_reach(const Reach& reach, Certificate& certificate) {
+  certificate.connected = reach.connected;
+  certificate.diameter_low = reach.diameter_low;
+  certificate.diameter_high = reach.diameter_high;
 }
 
 void set_eigenvalue(Certificate& certificate, double value) {
@@ -159,23 +97,45 @@ void set_eigenvalue(Certificate& certificate, double value) {
   }
 }
 
+}  // namespace detail
+
+namespace {
+
 std::string eigenvalue_line(const Certificate& certificate) {
   std::ostringstream line;
   line << std::setprecision(4);
+  const char* per_round = certificate.period == 1 ? "" : " per round";
   if (certificate.agents == 1) {
     line << "spectral gap 1: one agent has nothing to agree on";
   } else if (std::isnan(certificate.spectral_gap)) {
     line << "spectral gap not found (too many agents for these weights)";
   } else if (std::isinf(certificate.rounds_to_1e6)) {
-    line << "spectral gap " << certificate.spectral_gap << ": a disagreement need not shrink";
+    line << "spectral gap " << certificate.spectral_gap << per_round
+         << ": a disagreement need not shrink";
   } else {
     const double rounds = certificate.rounds_to_1e6;
-    line << "spectral gap " << certificate.spectral_gap << ": a disagreement shrinks by 1e6 in ";
+    line << "spectral gap " << certificate.spectral_gap << per_round
+         << ": a disagreement shrinks by 1e6 in ";
     if (rounds < 1e6) line << static_cast<int>(rounds);
     if (rounds >= 1e6) line << rounds;
     line << (rounds == 1 ? " round" : " rounds");
   }
   return line.str();
+}
+
+/// Nothing for a network that stays as it is.
+std::string period_line(const Certificate& certificate) {
+  std::ostringstream words;
+  if (certificate.period == 0) {
+    words << "drawn anew at every round (" << certificate.examined << " rounds examined)\n";
+  } else if (certificate.period > 1) {
+    words << "repeats after " << certificate.period << " rounds";
+    if (certificate.examined != certificate.period) {
+      words << " (" << certificate.examined << " examined)";
+    }
+    words << "\n";
+  }
+  return words.str();
 }
 
 std::string weights_line(const Certificate& certificate) {
@@ -198,48 +158,36 @@ std::string weights_line(const Certificate& certificate) {
 Certificate certify(const MixingMatrix& matrix) {
   Certificate certificate;
   certificate.agents = matrix.agents();
-  Edges edges = received_edges(matrix);
-  const Graph backward(matrix.agents(), edges);  // from receivers to senders
-  for (auto& [receiver, sender] : edges) std::swap(receiver, sender);
-  const Graph forward(matrix.agents(), std::move(edges));
-
-  check_sums(matrix, certificate);
-  count_degrees(backward, certificate);
-  const Sweep out = sweep_from(forward, 0);
-  certificate.connected =
-      out.reached == matrix.agents() && sweep_from(backward, 0).reached == matrix.agents();
-  constexpr AgentId largest_exact = 2000;
-  if (!certificate.connected) {
-    certificate.diameter_low = certificate.diameter_high = -1;
-  } else if (matrix.agents() <= largest_exact) {
-    find_exact_diameter(forward, certificate);
-  } else {
-    bound_diameter(forward, backward, certificate);
-  }
-  const AgentId width = sweep_from(forward, out.farthest).width;
-  set_eigenvalue(certificate, detail::second_eigenvalue(matrix, certificate, width));
+  const detail::Neighbors senders = detail::senders_of(matrix);
+  detail::check_sums(matrix, certificate);
+  detail::count_degrees(senders, certificate);
+  const detail::Reach reach = detail::reach(senders);
+  detail::set_reach(reach, certificate);
+  const detail::Spectrum found = detail::spectrum(matrix, certificate, reach.width);
+  certificate.smallest_eigenvalue = found.smallest;
+  detail::set_eigenvalue(certificate, found.second);
   return certificate;
 }
 
 std::string Certificate::summary() const {
+  const bool changes = period != 1;
   std::ostringstream line;
   line << std::setprecision(4);
   const std::size_t shown_edges = symmetric ? edges / 2 : edges;
   line << agents << (agents == 1 ? " agent, " : " agents, ") << shown_edges
-       << (symmetric ? "" : " directed") << (shown_edges == 1 ? " edge, " : " edges, ");
-  line << (symmetric ? "degree " : "in-degree ");
+       << (symmetric ? "" : " directed") << (shown_edges == 1 ? " edge" : " edges")
+       << (changes ? " at a round, " : ", ") << (symmetric ? "degree " : "in-degree ");
   if (degree_min == degree_max) {
     line << degree_min;
   } else {
     line << degree_min << " to " << degree_max << " (mean " << degree_mean << ")";
   }
-  if (!connected) {
-    line << (symmetric ? ", not connected" : ", not strongly connected");
-  } else {
-    line << (symmetric ? ", connected" : ", strongly connected") << ", diameter " << diameter_low;
-    if (diameter_low != diameter_high) line << " to " << diameter_high;
-  }
-  return line.str() + "\n" + weights_line(*this) + "\n" + eigenvalue_line(*this);
+  line << (connected ? ", " : ", not ") << (symmetric ? "connected" : "strongly connected")
+       << (changes ? " over all rounds" : "");
+  if (connected) line << ", diameter " << diameter_low;
+  if (diameter_low != diameter_high) line << " to " << diameter_high;
+  return line.str() + "\n" + period_line(*this) + weights_line(*this) + "\n" +
+         eigenvalue_line(*this);
 }
 
 }  // namespace echelon

@@ -1,7 +1,7 @@
+#include "echelon/topology/pictures.hpp"
+
 #include <iomanip>
 #include <sstream>
-
-#include "echelon/topology/topologies.hpp"
 
 namespace echelon {
 

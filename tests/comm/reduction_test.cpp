@@ -27,8 +27,9 @@ VectorXd reference_sum(AgentId low, AgentId high, Index rows) {
   return reference_sum(low, low + half, rows) + reference_sum(low + half, high, rows);
 }
 
-void expect_tree_bits(AgentId agents, Index rows, const std::vector<int>& owner) {
+void expect_tree_bits(AgentId agents, Index rows, const std::vector<int>& owner, bool share) {
   const Communicator communicator(MPI_COMM_WORLD);
+  const Node node(communicator, share);
   AgentSet set{agents, {}};
   for (AgentId a = 0; a < agents; ++a) {
     if (owner[static_cast<std::size_t>(a)] == communicator.rank()) set.local.push_back(a);
@@ -37,20 +38,26 @@ void expect_tree_bits(AgentId agents, Index rows, const std::vector<int>& owner)
   for (int i = 0; i < set.count(); ++i) {
     for (Index r = 0; r < rows; ++r) block(r, i) = entry(set.local[static_cast<std::size_t>(i)], r);
   }
-  TreeReduction reduction(set, owner, communicator.rank(), communicator.size());
+  TreeReduction reduction(set, owner, communicator, node);
   VectorXd sum;
-  reduction.sum(communicator, block, sum);
   const VectorXd expected = reference_sum(0, agents, rows);
-  ASSERT_EQ(sum.size(), rows);
-  for (Index r = 0; r < rows; ++r) EXPECT_EQ(sum(r), expected(r)) << agents << " agents, row " << r;
+  for (int repeat = 0; repeat < 3; ++repeat) {
+    reduction.sum(block, sum);
+    ASSERT_EQ(sum.size(), rows);
+    for (Index r = 0; r < rows; ++r) {
+      EXPECT_EQ(sum(r), expected(r)) << agents << " agents, row " << r;
+    }
+  }
 }
 
 TEST(TreeReduction, HasTheBitsOfTheTreeForAnyNumberOfAgentsAndRows) {
   int ranks = 1;
   MPI_Comm_size(MPI_COMM_WORLD, &ranks);
   for (const AgentId agents : {1, 2, 3, 5, 7, 8, 13, 64, 100}) {
-    for (const Index rows : {1, 3, 8, 1030})
-      expect_tree_bits(agents, rows, deal_agents(agents, ranks));
+    for (const Index rows : {1, 3, 8, 1030}) {
+      expect_tree_bits(agents, rows, deal_agents(agents, ranks), true);
+      expect_tree_bits(agents, rows, deal_agents(agents, ranks), false);
+    }
   }
 }
 
@@ -62,7 +69,10 @@ TEST(TreeReduction, HasTheSameBitsHoweverAgentsAreDealt) {
     round_robin[a] = static_cast<int>(a) % ranks;
     backwards[a] = ranks - 1 - static_cast<int>(a) * ranks / 29;
   }
-  for (const auto& owner : {round_robin, backwards, all_on_last}) expect_tree_bits(29, 17, owner);
+  for (const auto& owner : {round_robin, backwards, all_on_last}) {
+    expect_tree_bits(29, 17, owner, true);
+    expect_tree_bits(29, 17, owner, false);
+  }
 }
 
 }  // namespace

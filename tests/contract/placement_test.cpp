@@ -5,10 +5,12 @@
 
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <sstream>
 
 #include "catalog_names.hpp"
 #include "compositions.hpp"
+#include "echelon/compression/compressor.hpp"
 #include "echelon/core/parallel.hpp"
 #include "echelon/core/random.hpp"
 #include "echelon/experiment/run_directory.hpp"
@@ -111,25 +113,81 @@ Settings composition(const std::string& problem, const std::string& method,
                   {"run.checkpoint_seconds", "0"}};
 }
 
+/// Compositions beyond the grid of methods and strategies, with a name for messages.
+std::map<std::string, Settings> special_compositions() {
+  const Settings f2sa = composition("quadratic", "f2sa", "gt-atc");
+  const auto with = [&](const std::string& strategy, const Settings& more) {
+    return composition("quadratic", "f2sa", strategy) + more;
+  };
+  std::map<std::string, Settings> all;
+  for (const auto& compressor : compressor_catalog()) {
+    for (const char* strategy : {"compressed-tracking", "choco"}) {
+      all[compressor.name + " " + strategy] =
+          with(strategy,
+               {{"consensus.compressor", compressor.name}, {"consensus.compression_ratio", "0.4"}});
+    }
+  }
+  const Settings failing{{"network.link_failure", "0.3"}, {"network.agent_failure", "0.1"}};
+  for (const char* strategy : {"gossip-atc", "gossip-cta", "push-pull", "push-sum"}) {
+    all["failing links " + std::string(strategy)] = with(strategy, failing);
+    for (const char* topology : {"one-peer-exponential", "random-matching", "base-k"}) {
+      all[text(topology, " ", strategy)] = with(strategy, {{"network.topology", topology}});
+    }
+  }
+  for (const char* strategy : {"push-pull", "push-sum"}) {
+    all["directed, failing " + std::string(strategy)] =
+        with(strategy, failing + Settings{{"network.topology", "exponential"}});
+  }
+  all["several rounds"] = with("gt-semi", {{"consensus.mixing_rounds", "3"}});
+  all["chebyshev"] =
+      with("gt-atc", {{"consensus.mixing_rounds", "3"}, {"consensus.chebyshev", "yes"}});
+  all["several rounds extra"] = with("extra", {{"consensus.mixing_rounds", "2"}});
+  all["local steps"] = with("local-server", {{"consensus.local_steps", "3"}});
+  all["control variates"] = with("local-server-cv", {{"consensus.local_steps", "3"}});
+  all["a network per variable"] = f2sa + Settings{{"network-x.topology", "complete"},
+                                                  {"network-y.topology", "star"},
+                                                  {"consensus.y", "exact-diffusion"},
+                                                  {"consensus-y.mixing_rounds", "2"}};
+  const Settings noisy{{"problem.noise", "0.1"}};
+  for (const auto& estimator : estimator_catalog()) {
+    all["estimator " + estimator.name] =
+        f2sa + noisy + Settings{{"estimator.name", estimator.name}};
+  }
+  all["more ranks than agents"] =
+      f2sa + noisy +
+      Settings{{"network.agents", "3"}, {"metrics.every", "1"}, {"method.richardson", "yes"}};
+  all["minibatches"] = composition("hyper-cleaning", "soba", "gt-semi") +
+                       Settings{{"network.agents", "3"},
+                                {"problem.batch", "7"},
+                                {"problem.partition", "dirichlet"},
+                                {"problem.dirichlet_alpha", "0.05"}};
+  all["sub-batches"] =
+      composition("hyper-cleaning", "soba", "extra") + Settings{{"estimator.name", "saga"}};
+  all["messages only"] = f2sa + Settings{{"comm.share_memory", "no"}};
+  return all;
+}
+
+void expect_same_file(const std::string& name, const Settings& settings,
+                      const std::vector<Place>& places) {
+  static int number = 0;
+  const auto fresh_folder = [&] { return scratch_folder() / text("run-", number++); };
+  const std::string expected = run_at({1, 1}, settings, fresh_folder(), false);
+  for (const Place& place : places) {
+    EXPECT_EQ(run_at(place, settings, fresh_folder(), false) == expected, true)
+        << name << " on " << place.ranks << " ranks with " << place.threads << " threads";
+  }
+}
+
 class EveryProblem : public testing::TestWithParam<std::string> {};
 
 TEST_P(EveryProblem, HasTheSameResultFileOnAnyRanksAndThreads) {
-  int number = 0;
+  const std::vector<Place> places = GetParam() == "quadratic"
+                                        ? std::vector<Place>{{2, 1}, {3, 1}, {4, 1}, {1, 2}}
+                                        : std::vector<Place>{{3, 1}};
   for (const auto& method : method_catalog()) {
     for (const auto& strategy : strategy_catalog()) {
-      const Settings settings = composition(GetParam(), method.name, strategy.name);
-      const auto folder = [&](int place) {
-        return scratch_folder() / text(GetParam(), "-", number, "-", place);
-      };
-      const std::string expected = run_at({1, 1}, settings, folder(0), false);
-      int place_number = 1;
-      for (const Place place : {Place{2, 1}, Place{3, 1}, Place{4, 1}, Place{1, 2}}) {
-        const std::string bytes = run_at(place, settings, folder(place_number++), false);
-        EXPECT_EQ(bytes == expected, true)
-            << GetParam() << " " << method.name << " " << strategy.name << " on " << place.ranks
-            << " ranks with " << place.threads << " threads";
-      }
-      ++number;
+      expect_same_file(text(GetParam(), " ", method.name, " ", strategy.name),
+                       composition(GetParam(), method.name, strategy.name), places);
     }
   }
 }
@@ -137,28 +195,9 @@ TEST_P(EveryProblem, HasTheSameResultFileOnAnyRanksAndThreads) {
 INSTANTIATE_TEST_SUITE_P(Catalog, EveryProblem, testing_support::every_name(problem_catalog()),
                          testing_support::suffix);
 
-TEST(Placement, HoldsForMoreRanksThanAgentsNoiseMomentumAndMinibatches) {
-  const Settings noisy =
-      composition("quadratic", "f2sa", "gt-atc") + Settings{{"network.agents", "3"},
-                                                            {"problem.noise", "0.1"},
-                                                            {"estimator.name", "momentum"},
-                                                            {"metrics.every", "1"},
-                                                            {"method.richardson", "yes"}};
-  const Settings batches = composition("hyper-cleaning", "soba", "gt-semi") +
-                           Settings{{"network.agents", "3"},
-                                    {"problem.batch", "7"},
-                                    {"problem.partition", "dirichlet"},
-                                    {"problem.dirichlet_alpha", "0.05"}};
-  int number = 0;
-  for (const Settings& settings : {noisy, batches}) {
-    const std::string expected =
-        run_at({1, 1}, settings, scratch_folder() / text("more-", number++), false);
-    for (const int ranks : {2, 4}) {
-      EXPECT_EQ(run_at({ranks, 1}, settings, scratch_folder() / text("more-", number++), false) ==
-                    expected,
-                true)
-          << ranks;
-    }
+TEST(Placement, HoldsForCompressionFailuresNetworksAndEstimators) {
+  for (const auto& [name, settings] : special_compositions()) {
+    expect_same_file(name, settings, {{3, 1}, {4, 1}});
   }
 }
 
@@ -175,33 +214,41 @@ TEST(Placement, AnotherSeedGivesAnotherFile) {
   }
 }
 
+/// Stops after a random number of iterations, resumes on another number of ranks.
+void expect_same_file_after_a_restart(const std::string& name, const Settings& composed) {
+  static int number = 0;
+  const Settings settings = composed + Settings{{"run.iterations", "9"}, {"metrics.every", "3"}};
+  const fs::path unbroken = scratch_folder() / text("unbroken-", number);
+  const fs::path broken = scratch_folder() / text("broken-", number);
+  const std::string expected = run_at({1, 1}, settings, unbroken, false);
+  Draws draws(static_cast<std::uint64_t>(number++), Purpose::start);
+  const std::string stop = std::to_string(1 + draws.below(8));
+  const int first_ranks = 1 + static_cast<int>(draws.below(4));
+  const int then_ranks = 1 + static_cast<int>(draws.below(4));
+  run_at({first_ranks, 1}, settings + Settings{{"run.iterations", stop}}, broken, false);
+  const std::string bytes = run_at({then_ranks, 1}, settings, broken, true);
+  EXPECT_EQ(bytes == expected, true) << name << " stopped at " << stop << " on " << first_ranks
+                                     << " ranks, resumed on " << then_ranks;
+}
+
 TEST(Restart, AnywhereOnAnyRanksGivesTheSameFile) {
-  int number = 0;
+  const Settings momentum{{"estimator.name", "momentum"}};
   for (const auto& method : method_catalog()) {
     for (const auto& strategy : strategy_catalog()) {
-      for (const char* problem : {"quadratic", "hyper-cleaning"}) {
-        if (std::string(problem) == "hyper-cleaning" && method.name != "f2sa" &&
-            method.name != "soba")
-          continue;
-        const Settings settings =
-            composition(problem, method.name, strategy.name) +
-            Settings{
-                {"run.iterations", "9"}, {"metrics.every", "3"}, {"estimator.name", "momentum"}};
-        const fs::path unbroken = scratch_folder() / text("unbroken-", number);
-        const fs::path broken = scratch_folder() / text("broken-", number);
-        const std::string expected = run_at({1, 1}, settings, unbroken, false);
-        Draws draws(static_cast<std::uint64_t>(number), Purpose::start);
-        const std::string stop = std::to_string(1 + draws.below(8));
-        const int first_ranks = 1 + static_cast<int>(draws.below(4));
-        const int then_ranks = 1 + static_cast<int>(draws.below(4));
-        run_at({first_ranks, 1}, settings + Settings{{"run.iterations", stop}}, broken, false);
-        const std::string bytes = run_at({then_ranks, 1}, settings, broken, true);
-        EXPECT_EQ(bytes == expected, true)
-            << problem << " " << method.name << " " << strategy.name << " stopped at " << stop
-            << " on " << first_ranks << " ranks, resumed on " << then_ranks;
-        ++number;
-      }
+      expect_same_file_after_a_restart(
+          text(method.name, " ", strategy.name),
+          composition("quadratic", method.name, strategy.name) + momentum);
     }
+  }
+  for (const char* method : {"f2sa", "soba"}) {
+    expect_same_file_after_a_restart(text("hyper-cleaning ", method),
+                                     composition("hyper-cleaning", method, "gt-atc") + momentum);
+  }
+}
+
+TEST(Restart, HoldsForCompressionFailuresNetworksAndEstimators) {
+  for (const auto& [name, settings] : special_compositions()) {
+    expect_same_file_after_a_restart(name, settings);
   }
 }
 

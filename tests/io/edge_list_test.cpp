@@ -26,7 +26,7 @@ class EdgeListTest : public testing::Test {
     std::ofstream(path("graph.txt")) << content;
     return path("graph.txt");
   }
-  EdgeList read(const std::string& content) const { return read_edge_list(write(content)); }
+  GraphFile read(const std::string& content) const { return read_edge_list(write(content)); }
 
   /// The file is refused as bad data, and the message starts with file and line and contains
   /// `part`.
@@ -103,12 +103,16 @@ TEST_F(EdgeListTest, RoundTripsToTheSameBits) {
       options.weights = topology == "exponential" || lazy ? "uniform" : "metropolis";
       options.lazy = lazy;
       options.agents = 13;
-      const auto matrix = make_mixing_matrix(options);
+      const auto matrix = *make_schedule(options)->at(0);
       const auto file = path(std::to_string(count++));
       write_edge_list(file, matrix);
       expect_same_bits(*read_edge_list(file).weights, matrix);
     }
   }
+  const auto columns = column_weights(read("directed\n0 1\n1 2\n2 0\n0 2\n").graph);
+  ASSERT_FALSE(columns.sums_to_one(Sums::rows));
+  write_edge_list(path("columns"), columns);
+  expect_same_bits(*read_edge_list(path("columns")).weights, columns);
   const MixingMatrix no_self({{{1, 0.1}, {2, 0.9}}, {{0, 1.0}}, {{2, 1.0}}});
   write_edge_list(path("no_self"), no_self);
   expect_same_bits(*read_edge_list(path("no_self")).weights, no_self);
@@ -133,6 +137,12 @@ TEST_F(EdgeListTest, RefusesMalformedLines) {
   expect_bad("0 1 inf\n", 1, "finite");
   expect_bad("0 1 0.6\n0 2 0.6\n", 2, "agent 0 sum to 1.2");
   expect_bad("0 1 0.5\n1 1 0.4\n", 2, "sum to 0.9");
+  expect_bad("directed\n0 1 0.5\n1 0 0.5\n0 2 0.9\n2 2 0.1\n", 4, "agent 0 sum to 1.4");
+  expect_bad("0 1 0.25\n0 0 0.7500001\n", 2, "1 + 1e-07");
+  expect_bad(
+      "\x7f"
+      "ELF\x02\x01\n",
+      1, "not an edge");
   expect_bad("0 1\ndirected\n", 2, "out of place");
   expect_bad("0 1\nagents 2\n", 2, "out of place");
   expect_bad("agents 0\n", 1, "number of agents");
@@ -157,31 +167,6 @@ TEST_F(EdgeListTest, RefusesToOverwriteAndReportsFailedWrites) {
   }
   const MixingMatrix negative({{{0, 1.5}, {1, -0.5}}, {{1, 1.0}}});
   expect_error(ErrorKind::bad_data, "-0.5", [&] { write_edge_list(path("negative"), negative); });
-}
-
-TEST_F(EdgeListTest, ReadOrMakeServesFilesAndGenerators) {
-  TopologyOptions options;
-  options.agents = 3;
-  expect_same_bits(read_or_make(options), make_mixing_matrix(options));
-
-  options.topology = "file";
-  expect_error(ErrorKind::usage, "network.file", [&] { read_or_make(options); });
-  options.file = write("0 1\n1 2\n2 0\n");
-  options.lazy = true;
-  auto ring = options;
-  ring.topology = "ring";
-  expect_same_bits(read_or_make(options), make_mixing_matrix(ring));
-
-  options.agents = 4;
-  expect_error(ErrorKind::usage, "sizes do not match (the file has 3 agents, network.agents = 4)",
-               [&] { read_or_make(options); });
-  EXPECT_EQ(read_or_make(options, false).agents(), 3);
-
-  options.agents = 2;
-  options.file = write("0 1 0.25\n");
-  expect_error(ErrorKind::usage, "network.lazy", [&] { read_or_make(options); });
-  options.lazy = false;
-  EXPECT_EQ(read_or_make(options).row(0)[0].weight, 0.75);
 }
 
 }  // namespace

@@ -164,4 +164,48 @@ inline void check_unbiased(const BilevelProblem& problem, double tolerance) {
   }
 }
 
+/// Values, gradients and products on the sub-batches of an agent: their mean is the answer for all
+/// samples, also where there are more sub-batches than samples.
+inline void check_sub_batches(const BilevelProblem& problem, std::int64_t batches) {
+  const VectorXd x = random_vector(problem.upper_dimension(), 1, 1);
+  const VectorXd y = random_vector(problem.lower_dimension(), 2, 0.3);
+  const VectorXd v = random_vector(problem.lower_dimension(), 4, 1);
+  const double share = 1 / static_cast<double>(batches);
+  struct Answer {
+    double value = 0;
+    Gradients gradients, products;
+  };
+  const auto at = [&](Level level, int local, const Sample& sample) {
+    Answer answer{problem.value(level, local, sample, view(x), view(y)),
+                  gradients_at(problem, level, local, sample, x, y),
+                  {VectorXd::Zero(x.size()), VectorXd::Zero(y.size())}};
+    problem.product(
+        local, sample,
+        {view(x), view(y), view(v), output(answer.products.y), output(answer.products.x)});
+    return answer;
+  };
+  for (int local = 0; local < problem.agents().count(); ++local) {
+    for (const Level level : {Level::upper, Level::lower}) {
+      const Answer full = at(level, local, Sample::everything());
+      Answer rest = full;
+      for (std::int64_t b = 0; b < batches; ++b) {
+        const Answer part = at(level, local, {.iteration = 7, .batches = batches, .batch = b});
+        rest.value -= share * part.value;
+        rest.gradients.x -= share * part.gradients.x;
+        rest.gradients.y -= share * part.gradients.y;
+        rest.products.x -= share * part.products.x;
+        rest.products.y -= share * part.products.y;
+        // Which draw it is does not matter, only which part.
+        const Answer again = at(level, local, {.step = 3, .batches = batches, .batch = b});
+        EXPECT_EQ(part.gradients.y, again.gradients.y);
+      }
+      EXPECT_NEAR(rest.value, 0, 1e-12 * (1 + std::abs(full.value)));
+      EXPECT_LE(rest.gradients.x.norm(), 1e-12 * (1 + full.gradients.x.norm()));
+      EXPECT_LE(rest.gradients.y.norm(), 1e-12 * (1 + full.gradients.y.norm()));
+      EXPECT_LE(rest.products.x.norm(), 1e-12 * (1 + full.products.x.norm()));
+      EXPECT_LE(rest.products.y.norm(), 1e-12 * (1 + full.products.y.norm()));
+    }
+  }
+}
+
 }  // namespace echelon

@@ -151,6 +151,12 @@ TEST(HyperCleaning, MinibatchesAreUnbiasedAndKeyed) {
   EXPECT_NE(at(key), at({.iteration = 8, .step = 1, .stream = 2}));
 }
 
+TEST(HyperCleaning, SubBatchesAddUpToAllSamples) {
+  auto options = small_options();
+  options.batch = 16;  // does not matter
+  for (const std::int64_t batches : {1, 4, 45}) check_sub_batches(make(3, options), batches);
+}
+
 TEST(HyperCleaning, PrecisionDecidesTheArithmetic) {
   auto options = small_options();
   const VectorXd x = VectorXd::Zero(options.train);

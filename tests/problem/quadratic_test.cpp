@@ -143,5 +143,43 @@ TEST(Quadratic, NoiseIsAFunctionOfTheSampleAndUnbiased) {
   EXPECT_LT(mean.lpNorm<Eigen::Infinity>(), 5 * 0.5 / std::sqrt(count));
 }
 
+TEST(Quadratic, NoiseOfSubBatchesIsFixedWithMeanZeroAndTheAskedVariance) {
+  const Index d = 400;
+  const Quadratic problem(all_of(2), PqOptions{.dimension = d, .noise = 0.5}, 1);
+  const VectorXd zero = VectorXd::Zero(d);
+  const auto noise = [&](Level level, int agent, std::int64_t batches, std::int64_t b,
+                         std::uint64_t k) {
+    const Sample sample{.iteration = k, .batches = batches, .batch = b};
+    VectorXd gx(d), gy(d), gy_alone(d), full_x(d), full_y(d);
+    const AgentPoint point{view(zero), view(zero), Vector(gx.data(), d), Vector(gy.data(), d)};
+    const AgentPoint alone{view(zero), view(zero), Vector(nullptr, 0), Vector(gy_alone.data(), d)};
+    const AgentPoint full{view(zero), view(zero), Vector(full_x.data(), d),
+                          Vector(full_y.data(), d)};
+    problem.gradient(level, agent, sample, {&point, 1});
+    problem.gradient(level, agent, sample, {&alone, 1});
+    problem.gradient(level, agent, Sample::everything(), {&full, 1});
+    EXPECT_EQ(gy, gy_alone);
+    return (VectorXd(2 * d) << gx - full_x, gy - full_y).finished();
+  };
+  for (const std::int64_t batches : {2, 7}) {
+    VectorXd sum = VectorXd::Zero(2 * d);
+    double square = 0;
+    for (std::int64_t b = 0; b < batches; ++b) {
+      const VectorXd one = noise(Level::lower, 0, batches, b, 5);
+      sum += one;
+      square += one.squaredNorm();
+      EXPECT_EQ(one, noise(Level::lower, 0, batches, b, 6));
+      EXPECT_NE(one, noise(Level::lower, 1, batches, b, 5));
+      EXPECT_NE(one, noise(Level::upper, 0, batches, b, 5));
+    }
+    EXPECT_LT(sum.lpNorm<Eigen::Infinity>(), 1e-13);
+    // A chi-square variable with (B - 1) 2 d degrees of freedom, scaled.
+    const double freedom = static_cast<double>(2 * d * (batches - 1));
+    EXPECT_NEAR(square / (0.25 * static_cast<double>(2 * d * batches)), 1,
+                5 * std::sqrt(2 / freedom));
+  }
+  EXPECT_EQ(noise(Level::lower, 0, 1, 0, 5).norm(), 0);
+}
+
 }  // namespace
 }  // namespace echelon

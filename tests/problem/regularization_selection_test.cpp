@@ -43,6 +43,10 @@ TEST(RegularizationSelection, GradientsMatchFiniteDifferences) {
   check_gradients(make(3, options), {.iteration = 4, .step = 1}, 1e-7);
 }
 
+TEST(RegularizationSelection, SubBatchesAddUpToAllSamples) {
+  for (const std::int64_t batches : {1, 4, 120}) check_sub_batches(make(3), batches);
+}
+
 TEST(RegularizationSelection, ValueIsTheFormula) {
   const auto problem = make(1);
   const VectorXd x = VectorXd::Constant(features, std::log(3.0));

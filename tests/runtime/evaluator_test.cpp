@@ -12,7 +12,7 @@ namespace echelon {
 namespace {
 
 struct Case {
-  Network network{Communicator(MPI_COMM_WORLD), make_mixing_matrix(TopologyOptions{.agents = 5})};
+  Network network{Communicator(MPI_COMM_WORLD), make_schedule(TopologyOptions{.agents = 5})};
   Quadratic problem{network.agents(), QuadraticOptions{.upper_dimension = 4, .lower_dimension = 6},
                     9};
 

@@ -119,7 +119,7 @@ class Broken final : public AgentwiseProblem {
 };
 
 TEST(Runner, FindsNanInAUsersProblemAtTheFirstIteration) {
-  Network network(Communicator(MPI_COMM_WORLD), make_mixing_matrix(TopologyOptions{.agents = 4}));
+  Network network(Communicator(MPI_COMM_WORLD), make_schedule(TopologyOptions{.agents = 4}));
   Broken problem(network.agents());
   Configuration configuration;
   const auto method =

@@ -2,145 +2,178 @@
 
 #include <gtest/gtest.h>
 
-#include <cmath>
 #include <set>
 
-#include "echelon/core/catalog.hpp"
-#include "echelon/core/error.hpp"
-#include "echelon/topology/certificate.hpp"
+#include "topology/matrices.hpp"
 
 namespace echelon {
 namespace {
 
-TopologyOptions options_of(const std::string& topology, std::int64_t agents) {
-  TopologyOptions options;
-  options.topology = topology;
-  options.agents = agents;
+/// Options under which `topology` accepts the number of agents, if there are any.
+TopologyOptions fitting(const std::string& topology, std::int64_t agents) {
+  auto options = options_of(topology, agents);
+  options.degree = 2;
   options.edge_probability = 0.5;
-  if (topology == "exponential") options.weights = "uniform";
   return options;
 }
 
-Graph graph_of(const TopologyOptions& options) {
-  return find_entry(topology_catalog(), options.topology, "topology").make(options);
-}
-
-std::size_t edges_of(const std::string& topology, std::int64_t agents) {
-  return graph_of(options_of(topology, agents)).edges();
-}
-
-std::vector<AgentId> senders_of(const Graph& graph, AgentId agent) {
-  return {graph.senders(agent).begin(), graph.senders(agent).end()};
-}
-
-std::string usage_message(const TopologyOptions& options) {
-  try {
-    make_mixing_matrix(options);
-  } catch (const Error& error) {
-    EXPECT_EQ(error.kind(), ErrorKind::usage);
-    return error.what();
+/// Everything that is joined within some rounds.
+Graph united(const MixingSchedule& schedule, std::uint64_t rounds) {
+  std::vector<std::pair<AgentId, AgentId>> edges;
+  for (std::uint64_t round = 0; round < rounds; ++round) {
+    const Graph graph = schedule.at(round)->graph();
+    for (AgentId i = 0; i < graph.agents(); ++i) {
+      for (const AgentId j : graph.senders(i)) edges.emplace_back(i, j);
+    }
   }
-  return "accepted";
+  return Graph(schedule.agents(), std::move(edges));
 }
 
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
-
-TEST(Topologies, EveryOneIsConnectedAndDoublyStochasticAtEverySize) {
+TEST(Topologies, EveryOneIsConnectedAndDoublyStochasticOrNamesWhatIsRight) {
   for (const auto& entry : topology_catalog()) {
     for (const int agents : {1, 2, 3, 4, 5, 7, 12, 16, 25}) {
-      const auto certificate = certify(make_mixing_matrix(options_of(entry.name, agents)));
-      EXPECT_EQ(certificate.agents, agents);
-      EXPECT_TRUE(certificate.connected) << entry.name << agents;
-      EXPECT_TRUE(certificate.doubly_stochastic()) << entry.name << agents;
-      EXPECT_GT(certificate.spectral_gap, 0) << entry.name << agents;
+      const auto options = fitting(entry.name, agents);
+      const std::string message = refusal(options);
+      if (message != "accepted") {
+        EXPECT_TRUE(contains(message, "choose network.agents")) << message;
+        continue;
+      }
+      const auto schedule = make_schedule(options);
+      EXPECT_EQ(schedule->agents(), agents);
+      EXPECT_EQ(schedule->period(), entry.period(options));
+      const std::uint64_t rounds = schedule->period() == 0 ? 100 : schedule->period();
+      for (std::uint64_t round = 0; round < rounds; ++round) {
+        EXPECT_TRUE(schedule->at(round)->sums_to_one(Sums::rows)) << entry.name << agents;
+        EXPECT_TRUE(schedule->at(round)->sums_to_one(Sums::columns)) << entry.name << agents;
+      }
+      EXPECT_GE(diameter(united(*schedule, rounds)), 0) << entry.name << agents;
     }
   }
 }
 
-TEST(Topologies, CountsOfEdges) {
-  EXPECT_EQ(edges_of("ring", 1), 0u);
-  EXPECT_EQ(edges_of("ring", 2), 2u);
-  EXPECT_EQ(edges_of("ring", 9), 18u);
-  EXPECT_EQ(edges_of("path", 9), 16u);
-  EXPECT_EQ(edges_of("star", 9), 16u);
-  EXPECT_EQ(edges_of("complete", 9), 72u);
-  EXPECT_EQ(edges_of("grid", 12), 34u);   // 3 x 4: 9 + 8 undirected
-  EXPECT_EQ(edges_of("torus", 12), 48u);  // degree 4
-  EXPECT_EQ(edges_of("torus", 4), 8u);    // doubled edges merged: a ring
-  EXPECT_EQ(edges_of("torus", 7), 14u);   // 1 x 7: a ring
-  EXPECT_EQ(edges_of("exponential", 8), 24u);
-}
-
-TEST(Topologies, NeighborsOfAnAgent) {
-  EXPECT_EQ(senders_of(graph_of(options_of("grid", 12)), 5), (std::vector<AgentId>{1, 4, 6, 9}));
-  EXPECT_EQ(senders_of(graph_of(options_of("torus", 12)), 0), (std::vector<AgentId>{1, 3, 4, 8}));
-  EXPECT_EQ(senders_of(graph_of(options_of("exponential", 6)), 1),
-            (std::vector<AgentId>{0, 3, 5}));  // 1 - 1, 1 - 4, 1 - 2
-}
-
-TEST(Topologies, ErdosRenyiHasTheAskedDensityAndFollowsTheSeed) {
-  auto options = options_of("erdos-renyi", 300);
-  options.edge_probability = 0.2;
-  std::vector<int> hits(300 * 300, 0);
-  double edges = 0;
-  for (options.graph_seed = 1; options.graph_seed <= 40; ++options.graph_seed) {
-    const Graph graph = graph_of(options);
-    edges += static_cast<double>(graph.edges()) / 2;
-    EXPECT_TRUE(graph.is_undirected());
-    for (AgentId i = 0; i < 300; ++i) {
-      for (const AgentId j : graph.senders(i)) ++hits[static_cast<std::size_t>(300 * i + j)];
+TEST(Topologies, GraphsRepeatAfterThePeriod) {
+  for (const auto& entry : topology_catalog()) {
+    const auto options = fitting(entry.name, 16);
+    const auto period = entry.period(options);
+    if (period == 0) continue;
+    for (std::uint64_t round = 0; round < period; ++round) {
+      const auto now = entry.make(options, round);
+      const auto later = entry.make(options, round + 3 * period);
+      EXPECT_TRUE(same_graph(now.graph, later.graph)) << entry.name;
+      EXPECT_EQ(now.weights.has_value(), later.weights.has_value());
     }
   }
-  const double pairs = 40 * 300 * 299 / 2.0;
-  EXPECT_NEAR(edges / pairs, 0.2, 5 * std::sqrt(0.16 / pairs));
-  EXPECT_GT(hits[1] + hits[300 * 299 + 298] + hits[299], 6);  // the corners are reached: mean 24
-  options.graph_seed = 3;
-  const Graph first = graph_of(options);
-  const Graph again = graph_of(options);
-  options.graph_seed = 4;
-  const Graph other = graph_of(options);
-  bool differs = false;
-  for (AgentId i = 0; i < 300; ++i) {
-    EXPECT_EQ(senders_of(first, i), senders_of(again, i));
-    differs = differs || senders_of(first, i) != senders_of(other, i);
+}
+
+TEST(Topologies, AutomaticWeights) {
+  expect_same_bits(*make_schedule(options_of("grid", 6))->at(0),
+                   metropolis_weights(graph_of("grid", 6)));
+  expect_same_bits(*make_schedule(options_of("exponential", 6))->at(0),
+                   uniform_weights(graph_of("exponential", 6)));
+  expect_same_bits(*make_schedule(options_of("base-k", 5))->at(0),
+                   *entry_of("base-k").make(options_of("base-k", 5), 0).weights);
+  expect_same_bits(*make_schedule({})->at(7), metropolis_weights(graph_of("ring", 8)));
+}
+
+TEST(Topologies, WeightsByName) {
+  auto options = options_of("star", 5);
+  const Graph graph = graph_of("star", 5);
+  const auto matrix = [&](const char* weights) {
+    options.weights = weights;
+    return *make_schedule(options)->at(0);
+  };
+  expect_same_bits(matrix("metropolis"), metropolis_weights(graph));
+  expect_same_bits(matrix("max-degree"), max_degree_weights(graph));
+  expect_same_bits(matrix("uniform"), uniform_weights(graph));
+  expect_same_bits(matrix("column"), column_weights(graph));
+  expect_same_bits(matrix("best-constant"), best_constant_weights(graph));
+}
+
+TEST(Topologies, ColumnWeightsMakeAColumnStochasticSchedule) {
+  auto options = options_of("star", 5);
+  options.weights = "column";
+  options.lazy = true;
+  options.link_failure = 0.3;
+  const auto schedule = make_schedule(options);
+  for (std::uint64_t round = 0; round < 20; ++round) {
+    EXPECT_TRUE(schedule->at(round)->sums_to_one(Sums::columns));
+    EXPECT_TRUE(schedule->at(round, Weights::row)->sums_to_one(Sums::rows));
   }
-  EXPECT_TRUE(differs);
 }
 
-TEST(Topologies, ErdosRenyiTriesAgainAndIsCompleteAtProbabilityOne) {
-  auto options = options_of("erdos-renyi", 2);
-  options.edge_probability = 0.05;  // the single edge appears after about 20 tries
-  EXPECT_EQ(graph_of(options).edges(), 2u);
-  options = options_of("erdos-renyi", 10);
-  options.edge_probability = 1;
-  EXPECT_EQ(graph_of(options).edges(), 90u);
+TEST(Topologies, ACycleTakesTurns) {
+  auto options = options_of("ring", 6);
+  options.cycle = "star, even-odd-ring";
+  const auto schedule = make_schedule(options);
+  EXPECT_EQ(schedule->period(), 6u);  // 3 turns, 2 rounds of the even-odd ring
+  EXPECT_TRUE(same_graph(schedule->at(0)->graph(), graph_of("ring", 6)));
+  EXPECT_TRUE(same_graph(schedule->at(1)->graph(), graph_of("star", 6)));
+  EXPECT_TRUE(same_graph(schedule->at(2)->graph(), graph_of(options_of("even-odd-ring", 6), 0)));
+  EXPECT_TRUE(same_graph(schedule->at(5)->graph(), graph_of(options_of("even-odd-ring", 6), 1)));
+  expect_same_bits(*schedule->at(8), *schedule->at(2));
+  expect_same_bits(*schedule->at(11), *schedule->at(5));
+  EXPECT_TRUE(schedule->at(4, Weights::column)->sums_to_one(Sums::columns));
 }
 
-TEST(Topologies, ErdosRenyiOfManyAgentsIsSparse) {
-  auto options = options_of("erdos-renyi", 100000);
-  options.edge_probability = 2e-4;
-  EXPECT_NEAR(static_cast<double>(graph_of(options).edges()), 2e6, 2e4);
+TEST(Topologies, CyclesThatCannotBe) {
+  auto options = options_of("ring", 6);
+  const auto message = [&](const char* cycle) {
+    options.cycle = cycle;
+    return refusal(options);
+  };
+  EXPECT_TRUE(contains(message("star,rign"),
+                       "`rign` (names are separated by commas); the nearest "
+                       "is `ring`"));
+  EXPECT_TRUE(contains(message("star,,ring"), "called ``"));
+  EXPECT_TRUE(contains(message("random-matching"), "drawn anew"));
+  EXPECT_TRUE(contains(message("hypercube"), "network.topology = hypercube: 6 agents"));
+  options.topology = "random-matching";
+  EXPECT_TRUE(contains(message("ring"), "drawn anew"));
+}
+
+TEST(Topologies, DrawnAnewAtEveryRoundButTheSameWhenAskedAgain) {
+  auto options = options_of("random-matching", 20);
+  const auto schedule = make_schedule(options);
+  const auto again = make_schedule(options);
+  EXPECT_EQ(schedule->period(), 0u);
+  EXPECT_FALSE(schedule->fixed());
+  const auto fifth = schedule->at(5);
+  EXPECT_FALSE(same_graph(fifth->graph(), schedule->at(6)->graph()));
+  expect_same_bits(*fifth, *again->at(5));
+  expect_same_bits(*fifth, *schedule->at(5, Weights::row));
+  EXPECT_TRUE(fifth->is_symmetric());
+  for (const auto& entry : fifth->row(0)) EXPECT_EQ(entry.weight, 0.5);
+}
+
+TEST(Topologies, LazinessComesBeforeFailures) {
+  auto options = options_of("ring", 6);
+  options.lazy = true;
+  EXPECT_TRUE(make_schedule(options)->fixed());
+  expect_same_bits(*make_schedule(options)->at(3), lazy(metropolis_weights(graph_of("ring", 6))));
+  options.agent_failure = 0.5;
+  const auto schedule = make_schedule(options);
+  EXPECT_EQ(schedule->period(), 0u);
+  for (std::uint64_t round = 0; round < 20; ++round) {
+    EXPECT_GE(dense(*schedule->at(round)).diagonal().minCoeff(), 0.5);
+  }
 }
 
 TEST(Topologies, ErrorsNameWhatIsRight) {
-  auto options = options_of("erdos-renyi", 50);
-  options.edge_probability = 0.01;
-  EXPECT_TRUE(contains(usage_message(options), "0.118241 would be enough"));
-  options.edge_probability = 0.118241;
-  EXPECT_NO_THROW(make_mixing_matrix(options));
-  options.edge_probability = 0;
-  EXPECT_TRUE(contains(usage_message(options), "(0, 1]"));
-  EXPECT_TRUE(contains(usage_message(options_of("rign", 4)), "`ring`"));
-  EXPECT_TRUE(contains(usage_message(options_of("file", 4)), "network.topology = file"));
-  EXPECT_TRUE(contains(usage_message(options_of("ring", 0)), "network.agents = 0"));
-  EXPECT_TRUE(contains(usage_message(options_of("complete", 1000000)), "fewer agents"));
-  options = options_of("exponential", 8);
+  EXPECT_TRUE(contains(refusal(options_of("rign", 4)), "`ring`"));
+  EXPECT_TRUE(contains(refusal(options_of("file", 4)), "network.topology = file"));
+  EXPECT_TRUE(contains(refusal(options_of("ring", 0)), "network.agents = 0"));
+  EXPECT_TRUE(contains(refusal(options_of("complete", 1000000)), "fewer agents"));
+  auto options = options_of("exponential", 8);
   options.weights = "metropolis";
-  EXPECT_TRUE(contains(usage_message(options), "`uniform`"));
+  EXPECT_TRUE(contains(refusal(options), "`uniform`"));
   options.weights = "unifrom";
-  EXPECT_TRUE(contains(usage_message(options), "`uniform`"));
+  EXPECT_TRUE(contains(refusal(options), "`uniform`"));
+  options = options_of("ring", 8);
+  options.link_failure = 1;
+  EXPECT_TRUE(contains(refusal(options), "network.link_failure = 1"));
+  options.link_failure = 0;
+  options.agent_failure = -0.1;
+  EXPECT_TRUE(contains(refusal(options), "network.agent_failure = -0.1"));
 }
 
 TEST(Topologies, OptionsAreDeclaredWithRanges) {
@@ -151,12 +184,20 @@ TEST(Topologies, OptionsAreDeclaredWithRanges) {
     if (option.name == "edge_probability") {
       EXPECT_EQ(option.range, "(0, 1]");
     }
+    if (option.name == "link_failure" || option.name == "agent_failure") {
+      EXPECT_EQ(option.range, "[0, 1)");
+    }
     if (option.name == "topology") {
-      EXPECT_TRUE(contains(option.type, "erdos-renyi | file"));
+      EXPECT_TRUE(contains(option.type, "random-matching | file"));
+    }
+    if (option.name == "weights") {
+      EXPECT_EQ(option.type,
+                "automatic | metropolis | max-degree | uniform | column | best-constant");
     }
   }
-  EXPECT_EQ(names, (std::set<std::string>{"agents", "topology", "weights", "lazy",
-                                          "edge_probability", "file", "graph_seed"}));
+  EXPECT_EQ(names, (std::set<std::string>{"agents", "topology", "cycle", "weights", "lazy",
+                                          "edge_probability", "degree", "rewiring", "link_failure",
+                                          "agent_failure", "file", "graph_seed"}));
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <mpi.h>
 
 #include <array>
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -51,12 +52,39 @@ class Communicator {
   void together(const std::function<void()>& body) const;
   void require_on_all(bool condition, ErrorKind kind, const std::string& message) const;
 
+  /// Polls until `done()`, giving other processes the core meanwhile. `describe()` names what is
+  /// awaited; `spins` polls are made before the core is given away.
+  template <class Done, class Describe>
+  void wait_until(const Done& done, const Describe& describe, int spins = 200) const {
+    for (int poll = 0; poll < spins; ++poll) {
+      if (done()) return;
+    }
+    Patience patience(*this);
+    while (!done()) {
+      if (patience.is_over()) patience.give_up(describe());
+    }
+  }
+
   /// Completes `requests`, giving other processes the core while it waits. `describe(i)` names an
   /// unfinished request.
   void wait_all(std::span<MPI_Request> requests,
                 const std::function<std::string(std::size_t)>& describe) const;
 
  private:
+  /// Yields the core at every question, and counts the time that this process was not suspended.
+  class Patience {
+   public:
+    explicit Patience(const Communicator& communicator) : communicator_(communicator) {}
+    bool is_over();
+    [[noreturn]] void give_up(const std::string& what) const;
+
+   private:
+    using Clock = std::chrono::steady_clock;
+    const Communicator& communicator_;
+    double waited_ = 0;
+    Clock::time_point last_ = Clock::now();
+    int polls_ = 0;
+  };
   void wait(MPI_Request& request, const std::string& what) const;
 
   MPI_Comm handle_ = MPI_COMM_NULL;

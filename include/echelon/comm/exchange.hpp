@@ -1,68 +1,118 @@
 #pragma once
 /// Moves the agents' outgoing columns to where their neighbors can read them.
 
-#include <mpi.h>
-
+#include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "echelon/comm/communicator.hpp"
+#include "echelon/comm/exchange_plan.hpp"
+#include "echelon/comm/node.hpp"
 #include "echelon/core/agent_matrix.hpp"
-#include "echelon/core/agents.hpp"
-#include "echelon/topology/mixing_matrix.hpp"
 
 namespace echelon {
 
-/// Who sends which agents' columns to whom; computed once per network.
+/// Transport of blocks of one height: through a window of shared memory to ranks on the same node,
+/// by messages to others. (Agents of one rank read each other's columns where they are.) Rows
+/// travel in strips; a strip can be mixed while later ones are under way.
 ///
-///     outgoing (own agents)              ghosts (foreign agents that own agents hear), ascending
-///     by id
-///     +----+----+----+----+              +----+----+----+
-///     | a0 | a1 | a2 | a3 |  --ranks-->  | b7 | c2 | c9 |
-///     +----+----+----+----+              +----+----+----+
-struct ExchangePlan {
-  struct Peer {
-    int rank;
-    std::vector<int> send;     ///< positions in `outgoing`, ascending by agent
-    std::vector<int> receive;  ///< positions in `ghosts`
-    AgentId first_agent = 0;   ///< of the edges to that rank, for messages to people
-  };
-  /// One neighbor's column: in `outgoing` (source >= 0) or in `ghosts` (-1 - source).
-  struct Term {
-    int source;
-    double weight;
-  };
-  int local = 0;
-  int ghosts = 0;
-  std::vector<Peer> peers;
-  std::vector<std::size_t>
-      offsets;  ///< terms of local agent i: offsets[i] .. offsets[i+1], ascending by sender
-  std::vector<Term> terms;
-
-  ExchangePlan(const MixingMatrix& matrix, const AgentSet& agents, const std::vector<int>& owner,
-               int rank);
-};
-
-/// Transport of d x m blocks; the interface that shared-memory windows and other transports
-/// implement.
+/// A round is: begin, write the published columns and publish() strip by strip, wait() for a strip
+/// before it is read, end. All ranks create their exchanges and run their rounds in the same order;
+/// ranks without agents, too.
 class Exchange {
  public:
-  virtual ~Exchange() = default;
-  /// Where the own columns are written before `post`.
-  virtual AgentView& outgoing() = 0;
-  virtual void post() = 0;  ///< collective over neighbors, as is wait
-  virtual void wait(const std::string& variable) = 0;
-  /// A column that an own agent hears, by term; valid between wait and the next post.
-  virtual const double* column(const ExchangePlan::Term& term) const = 0;
-  virtual Index dimension() const = 0;
-  virtual std::int64_t bytes_per_round() const = 0;  ///< handed to MPI by this rank
-  virtual std::int64_t buffer_bytes() const = 0;
-};
+  static constexpr Index strip_rows = 2048;
 
-/// Same rank through memory, other ranks by messages straight from and into the blocks.
-std::unique_ptr<Exchange> make_message_exchange(const Communicator& communicator,
-                                                std::shared_ptr<const ExchangePlan> plan,
-                                                Index dimension);
+  /// Collective. `capacity`: most columns that this rank will publish.
+  Exchange(const Communicator& communicator, const Node& node, Index dimension, int capacity);
+  /// Never waits for others: after a stall messages may be under way, and their memory stays.
+  ~Exchange();
+  Exchange(const Exchange&) = delete;
+  Exchange& operator=(const Exchange&) = delete;
+
+  Index dimension() const { return dimension_; }
+  int strips() const { return static_cast<int>((dimension_ + strip_rows - 1) / strip_rows); }
+
+  /// `variable` is named if a peer does not answer.
+  void begin(std::shared_ptr<const ExchangePlan> plan, const std::string& variable);
+  const ExchangePlan& plan() const { return *plan_; }
+  /// Column of the published agent at `place`.
+  double* outgoing(int place) { return outgoing_ + place * stride_; }
+  /// Strips 0 .. count-1 of all published columns are written.
+  void publish(int count);
+  /// True if strips 0 .. count-1 of all foreign columns can be read. Never waits.
+  bool ready(int count);
+  void wait(int count);
+  /// Column of a foreign agent; valid until `end`.
+  const double* foreign(int slot) const { return foreign_[static_cast<std::size_t>(slot)]; }
+  void end();
+  /// Lets messages under way go on.
+  void progress();
+  /// True if some of the present plan's columns travel in messages.
+  bool has_messages() const { return !wires_->receives.empty() || !wires_->sends.empty(); }
+
+  /// Memory for the columns of agents that are not published, d x m; its pages cost nothing before
+  /// they are used.
+  AgentMatrix& unpublished();
+  /// Scratch of the calling thread for `columns` strips; `reserve_rings` comes before.
+  double* ring(int columns);
+  void reserve_rings(int columns);
+
+  std::int64_t bytes_per_round() const;  ///< of the present plan, to other ranks by any way
+  std::int64_t buffer_bytes() const;
+
+ private:
+  struct Counters;
+  struct Message {  ///< some rows of the columns between this rank and a peer
+    MPI_Datatype type;
+    std::size_t peer;
+    Index first_row;
+    int first_strip;
+    int last_strip;
+  };
+  /// What travels in messages under one plan.
+  struct Wires {
+    std::shared_ptr<const ExchangePlan> plan;
+    std::vector<MPI_Datatype> types;
+    std::vector<Message> sends;     ///< ascending by last strip
+    std::vector<Message> receives;  ///< ascending by first strip
+    std::vector<Index> ghost;       ///< of each peer: first column in ghosts_
+    Index ghosts = 0;
+    ~Wires();
+  };
+  Wires& wires_for(const std::shared_ptr<const ExchangePlan>& plan);
+  void add_messages(Wires& wires, std::size_t peer, bool send) const;
+  void locate_foreign_columns();
+  void post_receives();
+  Counters& counters(int position) const;
+  double* block_of(int position, Index block) const;
+  bool shares_memory_with(int rank) const { return window_ && node_.position_of(rank) >= 0; }
+  std::string edge_to(std::size_t peer) const;
+
+  const Communicator& communicator_;
+  const Node& node_;
+  Index dimension_;
+  Index stride_;
+  int capacity_;
+  std::unique_ptr<SharedWindow> window_;  ///< counters, then two blocks of columns
+  AgentMatrix private_outgoing_;          ///< without a window
+  AgentMatrix ghosts_;
+  AgentMatrix unpublished_;
+  AgentMatrix ring_;
+  std::map<const ExchangePlan*, std::unique_ptr<Wires>> known_wires_;
+
+  std::shared_ptr<const ExchangePlan> plan_;
+  Wires* wires_ = nullptr;
+  std::string variable_;
+  std::int64_t round_ = 0;
+  double* outgoing_ = nullptr;
+  std::vector<const double*> foreign_;
+  std::vector<int> node_senders_;  ///< peers (indices) read through the window
+  std::vector<std::pair<int, std::size_t>> readers_[2];  ///< (position, peer) that read each block
+  std::vector<MPI_Request> receive_requests_;
+  std::vector<MPI_Request> send_requests_;
+};
 
 }  // namespace echelon

@@ -5,37 +5,57 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "echelon/comm/communicator.hpp"
 #include "echelon/comm/exchange.hpp"
+#include "echelon/comm/node.hpp"
 #include "echelon/comm/reduction.hpp"
 #include "echelon/core/agent_matrix.hpp"
 #include "echelon/core/agents.hpp"
 #include "echelon/topology/certificate.hpp"
-#include "echelon/topology/mixing_matrix.hpp"
+#include "echelon/topology/schedule.hpp"
 
 namespace echelon {
 
 class Mixer;
+
+/// How a variable is mixed.
+struct Mixing {
+  Weights weights = Weights::given;
+  bool lazy = false;       ///< (I + W) / 2 in place of W
+  int rounds = 1;          ///< exchanges per call: W^rounds
+  bool chebyshev = false;  ///< T_t(W / b) / T_t(1 / b) in place of W^t, t = rounds, b = the second
+                           ///< eigenvalue; for a symmetric W of a fixed network
+};
 
 /// What the agents sent. Both are counted where it happens.
 struct Traffic {
   std::int64_t bytes =
       0;  ///< agent to agent, as if each agent had a machine of its own; all agents of this rank
   std::int64_t messages = 0;
-  std::int64_t rank_bytes = 0;  ///< what this rank really handed to MPI
+  std::int64_t rank_bytes = 0;  ///< what this rank really handed to other ranks
 };
 
 /// Which rank hosts which agent: contiguous blocks whose sizes differ by at most one.
 std::vector<int> deal_agents(AgentId agents, int ranks);
 
-/// Agents 0 .. n-1 on ranks, who hears whom, and exact means. Construction is collective.
+/// How a network is laid out on the machine; changes no result.
+struct NetworkLayout {
+  std::vector<int> owner{};  ///< rank of each agent, the same on every rank; empty: deal_agents
+  bool share_memory = true;  ///< between ranks of a node; off: messages
+};
+
+/// Agents 0 .. n-1 on ranks, who hears whom at which round, and exact means. Construction and
+/// everything that creates a mixer or uses one is collective, in the same order on all ranks.
 class Network {
  public:
-  /// `owner[a]` is the rank of agent a; the same on every rank. Deals in blocks if empty. Takes the
-  /// communicator's duplicate.
-  Network(Communicator communicator, MixingMatrix matrix, std::vector<int> owner = {});
+  /// Takes the communicator's duplicate.
+  Network(Communicator communicator, SharedSchedule schedule, const NetworkLayout& layout = {});
+  Network(Communicator communicator, MixingMatrix matrix, const NetworkLayout& layout = {});
+  /// Another network of the same agents, on the same ranks; their traffic is counted together.
+  Network(const Network& agents, SharedSchedule schedule);
   ~Network();
   Network(const Network&) = delete;
   Network& operator=(const Network&) = delete;
@@ -43,11 +63,12 @@ class Network {
   const AgentSet& agents() const { return agents_; }
   AgentId size() const { return agents_.total; }
   const Communicator& communicator() const { return communicator_; }
-  const MixingMatrix& matrix() const { return matrix_; }
+  const Node& node() const { return node_; }
+  const MixingSchedule& schedule() const { return *schedule_; }
   const Certificate& certificate() const { return certificate_; }
 
   /// A mixer for d x m blocks of the variable called `name`.
-  Mixer mixer(std::string name, Index dimension);
+  Mixer mixer(std::string name, Index dimension, Mixing mixing = {});
 
   /// Collective: exact mean over all agents of the columns of `local`, with additions in the order
   /// of a fixed binary tree over agent ids, so the same bits on any number of ranks and threads.
@@ -62,27 +83,37 @@ class Network {
   /// use of the same name.
   AgentMatrix& scratch(const std::string& name, Index dimension);
 
-  Traffic traffic() const { return traffic_; }
+  Traffic traffic() const { return *traffic_; }
   /// Bytes of scratch and message buffers held now.
   std::int64_t buffer_bytes() const;
 
- private:
-  friend class Mixer;
+  // For mixers
+  // -------------------------------------------------------------------------------------------
+
+  /// Who hears whom at `round`.
+  std::shared_ptr<const ExchangePlan> plan(std::uint64_t round, const Mixing& mixing);
   std::shared_ptr<Exchange> acquire(Index dimension);
   void release(std::shared_ptr<Exchange> exchange);
-  void count_round(Index dimension, std::int64_t rank_bytes);
+  /// A round of `plan` in which every edge carried `bytes`.
+  void count_round(const ExchangePlan& plan, std::int64_t bytes, std::int64_t rank_bytes);
+
+ private:
+  Network(Communicator communicator, SharedSchedule schedule, std::vector<int> owner,
+          bool share_memory);
 
   Communicator communicator_;
-  MixingMatrix matrix_;
+  SharedSchedule schedule_;
   Certificate certificate_;
   AgentSet agents_;
   std::vector<int> owner_;
+  bool share_memory_;
+  Node node_;
   std::unique_ptr<TreeReduction> reduction_;
-  std::shared_ptr<const ExchangePlan> plan_;
+  int capacity_ = 0;  ///< most columns that this rank publishes in a round
+  std::map<std::tuple<std::uint64_t, Weights, bool>, std::shared_ptr<const ExchangePlan>> plans_;
   std::map<Index, std::vector<std::shared_ptr<Exchange>>> idle_exchanges_;
   std::map<std::pair<std::string, Index>, AgentMatrix> scratch_;
-  std::int64_t edges_from_own_ = 0;
-  Traffic traffic_;
+  std::shared_ptr<Traffic> traffic_ = std::make_shared<Traffic>();
 };
 
 }  // namespace echelon

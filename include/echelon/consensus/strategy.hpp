@@ -9,14 +9,40 @@
 #include <vector>
 
 #include "echelon/comm/network.hpp"
+#include "echelon/compression/compressor.hpp"
 #include "echelon/core/agent_matrix.hpp"
+#include "echelon/core/options.hpp"
 #include "echelon/core/state.hpp"
 
 namespace echelon {
 
+/// Options of all strategies; each says in its entry which it reads.
+struct StrategyOptions {
+  std::int64_t mixing_rounds = 1;
+  bool chebyshev = false;
+  bool lazy = true;                ///< extra, exact-diffusion
+  CompressionOptions compression;  ///< compressed-tracking, choco
+  double consensus_step = 0;       ///< compressed-tracking, choco; 0 = chosen
+  std::int64_t local_steps = 1;    ///< local-server, local-server-cv
+  double server_step = 1;  ///< the same: step of the server on the mean of the clients' moves
+
+  void visit(OptionVisitor& visitor);  ///< part of section `consensus`
+};
+
+/// What a strategy is made for.
+struct StrategyContext {
+  Network& network;
+  std::string variable;
+  Index dimension;
+  StrategyOptions options;
+  std::uint64_t seed;  ///< of random compression
+};
+
 class ConsensusStrategy {
  public:
   virtual ~ConsensusStrategy() = default;
+  /// Called once, before the first step of a new run, with the starting value. Collective.
+  virtual void begin(const AgentView& /*value*/) {}
   /// One step of length `step` along `direction` (d x m), which is scratch afterwards: swap it,
   /// never copy it. Collective.
   virtual void advance(AgentMatrix& value, AgentMatrix& direction, double step) = 0;
@@ -27,8 +53,17 @@ class ConsensusStrategy {
 /// What a strategy asks of the mixing matrix.
 enum class NetworkNeed {
   nothing,            ///< does not mix
-  connected,          ///< all agents take part, weights do not matter
+  connected,          ///< strongly, taken over a period; any weights
   doubly_stochastic,  ///< connected, rows and columns sum to 1
+  symmetric,          ///< doubly stochastic and symmetric
+};
+
+/// What holds for network means at every step; `G` is the direction, T the tracker.
+enum class Invariant {
+  none,
+  mean_step,     ///< mean(S_new) = mean(S) - a mean(G)
+  tracker_mean,  ///< mean(T) = mean(G); T is the state `tracker`
+  unit_mass,     ///< the weights of push-sum (state `mass`) sum to n
 };
 
 struct StrategyEntry {
@@ -37,21 +72,24 @@ struct StrategyEntry {
   std::string recursion;  ///< as in the literature
   std::string reference;
   NetworkNeed need;
-  double vectors_sent;  ///< per step, in lengths of the variable, to each neighbor (all-reduce:
-                        ///< reduced)
-  bool personal;        ///< agents keep values of their own
+  bool changing_network;  ///< may W differ from round to round?
+  double vectors_sent;    ///< per step, in lengths of the variable before compression, to each
+                          ///< neighbor (all-reduce: reduced)
+  bool personal;          ///< agents keep values of their own
   bool exact_on_heterogeneous;  ///< constant steps reach the exact point when local objectives
                                 ///< differ
-  std::function<std::unique_ptr<ConsensusStrategy>(Network&, const std::string& variable,
-                                                   Index dimension)>
-      make;
+  bool projectable;             ///< stays exact if the value is projected after each step
+  Invariant invariant;
+  std::function<std::unique_ptr<ConsensusStrategy>(const StrategyContext&)> make;
 };
 
-/// all-reduce, gossip-atc, gossip-cta, gt-atc, gt-semi, gt-nonatc, none.
+/// all-reduce, gossip-atc, gossip-cta, gt-atc, gt-semi, gt-nonatc, extra, exact-diffusion,
+/// push-pull, push-sum, push-diging, compressed-tracking, choco, local-server, local-server-cv,
+/// none.
 const std::vector<StrategyEntry>& strategy_catalog();
 
 /// Throws a usage error with the reason if the network cannot serve the strategy.
-void require_served(const StrategyEntry& strategy, const Certificate& certificate,
-                    const std::string& variable);
+void require_served(const StrategyEntry& strategy, const StrategyOptions& options,
+                    const Certificate& certificate, const std::string& variable);
 
 }  // namespace echelon

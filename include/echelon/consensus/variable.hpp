@@ -1,6 +1,7 @@
 #pragma once
 /// A variable of the method: the local agents' values, and the strategy by which they step.
 
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -14,10 +15,12 @@ namespace echelon {
 
 class ConsensusVariable {
  public:
-  /// All agents start at `start` (d numbers). Throws a usage error if the network cannot serve the
-  /// strategy.
+  /// All agents start at `start` (d numbers); a run that goes on restores its state afterwards.
+  /// `seed` is that of random compression. Collective. Throws a usage error if the network cannot
+  /// serve the strategy.
   ConsensusVariable(Network& network, std::string name, const VectorXd& start,
-                    const StrategyEntry& strategy);
+                    const StrategyEntry& strategy, const StrategyOptions& options = {},
+                    std::uint64_t seed = 1);
 
   operator const AgentView&() const {
     return value_;

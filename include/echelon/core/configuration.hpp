@@ -35,6 +35,7 @@ class Configuration {
   static Configuration unpacked(const std::string& text);
 
   bool has(const std::string& key) const { return given_.count(key) > 0; }
+  bool has_section(const std::string& section) const;
 
   /// The resolved configuration as INI text, in the order of reading; reads back as the same
   /// configuration. Without operational options it is the part that decides what is computed.

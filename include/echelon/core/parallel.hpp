@@ -12,6 +12,9 @@ namespace echelon {
 int thread_count();
 void set_thread_count(int threads);
 
+/// Of the calling thread in a parallel_for, 0 .. thread_count()-1; 0 outside.
+int thread_index();
+
 /// Calls body(i) for i in [0, count). The first exception is rethrown.
 template <class Body>
 void parallel_for(int count, const Body& body) {

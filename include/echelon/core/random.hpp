@@ -20,6 +20,12 @@ enum class Purpose : std::uint32_t {
   partition = 6,
   graph = 7,
   start = 8,
+  sub_batch = 9,
+  link_failure = 10,
+  agent_failure = 11,
+  matching = 12,
+  probe = 13,
+  compression = 14,
 };
 
 /// A stream of numbers for (seed, purpose, agent, iteration, stream): Philox4x64-10 with the last

@@ -2,6 +2,7 @@
 /// A whole run, composed from a configuration.
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -30,6 +31,7 @@ struct ExperimentOptions {
 /// Section `comm`.
 struct CommOptions {
   double stall_seconds = 300;
+  bool share_memory = true;
 
   void visit(OptionVisitor& visitor);
 };
@@ -40,6 +42,7 @@ struct GeneralOptions {
   RunOptions run;
   MetricsOptions metrics;
   TopologyOptions network;
+  std::map<Role, TopologyOptions> networks;  ///< of variables with a section of their own
   ConsensusOptions consensus;
   EstimatorOptions estimator;
   CommOptions comm;
@@ -65,6 +68,8 @@ class Experiment {
   const TopologyOptions& topology() const { return general_.network; }
 
   Network& network() { return *network_; }
+  /// Networks of variables that have one of their own.
+  const std::map<Role, std::unique_ptr<Network>>& networks() const { return networks_; }
   BilevelProblem& problem() { return *problem_; }
   Method& method() { return *method_; }
   Evaluator& evaluator() { return *evaluator_; }
@@ -77,17 +82,23 @@ class Experiment {
 
  private:
   void compose(const DataSource& data);
+  void make_networks(Communicator communicator);
 
   Configuration configuration_;
   GeneralOptions general_;
   const ProblemEntry* problem_entry_ = nullptr;
   const MethodEntry* method_entry_ = nullptr;
   std::unique_ptr<Network> network_;
+  std::map<Role, std::unique_ptr<Network>> networks_;
   std::unique_ptr<BilevelProblem> problem_;
   std::unique_ptr<Method> method_;
   std::unique_ptr<Evaluator> evaluator_;
   std::unique_ptr<Runner> runner_;
 };
+
+/// Suffix of the sections `network-...` and `consensus-...` that are for one variable: x, y,
+/// auxiliary.
+std::string role_name(Role role);
 
 /// Sections that a configuration may have.
 const std::vector<std::string>& configuration_sections();

@@ -48,6 +48,8 @@ class RunDirectory {
   void save(std::uint64_t iteration, double seconds);
   void write_result(const Outcome& outcome,
                     const std::vector<Evaluator::BaselineFigures>& baselines);
+  /// On one rank: trace.json, or trace-2.json and so on if there is one.
+  void write_trace(const std::string& json) const;
 
  private:
   RunDirectory(Experiment& experiment, std::filesystem::path folder);

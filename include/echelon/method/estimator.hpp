@@ -5,11 +5,13 @@
 #include <functional>
 #include <initializer_list>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "echelon/core/agent_matrix.hpp"
+#include "echelon/core/agents.hpp"
 #include "echelon/core/options.hpp"
 #include "echelon/core/state.hpp"
 #include "echelon/problem/problem.hpp"
@@ -22,10 +24,11 @@ using OracleOutputs = std::span<AgentView* const>;
 using Oracle = std::function<void(const Sample&, OraclePoint, OracleOutputs)>;
 
 /// Calls the oracle, at one or several points with the same sample, and leaves the estimates in
-/// `outputs`.
+/// `outputs`, block by block.
 class GradientEstimator {
  public:
   virtual ~GradientEstimator() = default;
+  /// Not collective. Blocks must have the heights that the estimator was made for.
   virtual void estimate(const Sample& sample, OraclePoint point, const Oracle& oracle,
                         OracleOutputs outputs) = 0;
   virtual void visit_state(StateVisitor&) {}
@@ -40,8 +43,19 @@ class GradientEstimator {
 struct EstimatorOptions {
   std::string name = "plain";
   double theta = 0.1;
+  double c = 0.1;
+  std::int64_t saga_batches = 10;
+  double saga_memory = 4;
 
   void visit(OptionVisitor& visitor);  ///< section `estimator`
+};
+
+/// What an estimator is made for.
+struct EstimatorContext {
+  std::vector<Index> outputs;                     ///< heights of the blocks that the oracle writes
+  std::vector<Index> arguments;                   ///< heights of the variables that it depends on
+  std::vector<AgentId> agents;                    ///< the local ones
+  std::optional<std::uint64_t> sub_batch_seed{};  ///< BilevelProblem::sub_batch_seed
 };
 
 struct EstimatorEntry {
@@ -49,13 +63,13 @@ struct EstimatorEntry {
   std::string summary;
   std::string formula;
   std::string reference;
-  /// `heights` are the dimensions of the outputs, `agents` the number of local agents.
+  /// Throws a usage error if the problem or the memory does not allow it.
   std::function<std::unique_ptr<GradientEstimator>(const EstimatorOptions&,
-                                                   const std::vector<Index>& heights, int agents)>
+                                                   const EstimatorContext&)>
       make;
 };
 
-/// plain, momentum.
+/// plain, momentum, storm, saga.
 const std::vector<EstimatorEntry>& estimator_catalog();
 
 }  // namespace echelon

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -29,17 +30,21 @@ class Method {
   virtual void visit_state(StateVisitor& visitor) = 0;
 };
 
+/// What of the method a strategy or a network is for.
+enum class Role { upper, lower, auxiliary };
+
 /// Which strategy each variable uses; names of the catalog.
 struct ConsensusOptions {
   std::string strategy = "gt-atc";
   std::string x{};          ///< empty: as `strategy`
   std::string y{};          ///< empty: as `strategy`
   std::string auxiliary{};  ///< empty: as y
+  StrategyOptions all{};    ///< of all variables, unless the next ones are given
+  std::map<Role, StrategyOptions> of{};
 
   void visit(OptionVisitor& visitor);  ///< section `consensus`
-  const StrategyEntry& upper() const;
-  const StrategyEntry& lower() const;
-  const StrategyEntry& helper() const;
+  const StrategyEntry& entry(Role role) const;
+  const StrategyOptions& options(Role role) const;
   /// True if agents keep lower-level values of their own. Throws a usage error if y and its
   /// auxiliary disagree on that.
   bool personal() const;
@@ -51,12 +56,20 @@ struct MethodContext {
   Network& network;
   ConsensusOptions consensus;
   EstimatorOptions estimator;
+  std::uint64_t seed = 1;               ///< of random compression
+  std::map<Role, Network*> networks{};  ///< of variables that do not use `network`
 
-  std::unique_ptr<GradientEstimator> make_estimator(const std::vector<Index>& heights) const;
+  /// `outputs` are the heights of the blocks that the oracle writes, `arguments` those of the
+  /// variables it depends on; by default x, y and one auxiliary, of which it may use the first few.
+  std::unique_ptr<GradientEstimator> make_estimator(const std::vector<Index>& outputs,
+                                                    const std::vector<Index>& arguments = {}) const;
   ConsensusVariable upper_variable(std::string name) const;
   ConsensusVariable lower_variable(std::string name) const;
   /// In the space of y; starts at `start`.
   ConsensusVariable auxiliary_variable(std::string name, const VectorXd& start) const;
+
+ private:
+  ConsensusVariable variable(std::string name, const VectorXd& start, Role role) const;
 };
 
 /// Step sizes of iteration k: s (1 + k / decay_offset)^-e, with one exponent for x and one for y

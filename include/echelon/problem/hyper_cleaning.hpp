@@ -57,6 +57,7 @@ class HyperCleaning final : public BilevelProblem {
   void gradient(Level level, int local, const Sample& sample,
                 std::span<const AgentPoint> points) const override;
   void product(int local, const Sample& sample, const AgentProduct& product) const override;
+  std::optional<std::uint64_t> sub_batch_seed() const override { return seed_; }
 
   /// test_accuracy and test_loss (mean CE) of y on samples that no level sees; f1 of "x_j > 0" as a
   /// guess that noise left the label of sample j as it was.

@@ -34,6 +34,13 @@ struct Sample {
   std::uint32_t step = 0;    ///< inner step
   std::uint32_t stream = 0;  ///< calls that should be independent within one step
   bool full = false;         ///< all samples, no noise: for evaluation
+  /// B > 0: instead of a fresh draw, one of B fixed parts of each agent's samples, scaled so that
+  /// the mean of the B answers is the answer for all samples.
+  std::int64_t batches = 0;
+  std::int64_t batch = each_its_own;  ///< which part, for all agents alike
+
+  /// Each agent draws its part: see sub_batch_of.
+  static constexpr std::int64_t each_its_own = -1;
 
   static Sample everything() { return {.full = true}; }
 };
@@ -154,6 +161,9 @@ class BilevelProblem {
   /// where v = 0).
   std::int64_t difference_product(int local, const Sample& sample, AgentProduct product,
                                   const DifferenceStep& step) const;
+
+  /// The seed of `sub_batch_of`, if calls honour Sample::batches; nothing if they do not.
+  virtual std::optional<std::uint64_t> sub_batch_seed() const { return std::nullopt; }
 
   // What a run reports.
   // ------------------------------------------------------------------------------------------

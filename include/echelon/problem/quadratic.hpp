@@ -43,6 +43,8 @@ struct PqOptions {
   void visit(OptionVisitor& visitor);  ///< section `problem`
 };
 
+/// Noise is drawn afresh for every sample. Where the sample names one of B sub-batches, it is one
+/// of B fixed errors instead, of the same variance and with mean zero over the sub-batches.
 class Quadratic final : public BilevelProblem {
  public:
   /// Random instance from `seed`: spectrum of the mean of A in [1 / condition, 1], |C| about 1 /
@@ -63,6 +65,7 @@ class Quadratic final : public BilevelProblem {
                 std::span<const AgentPoint> points) const override;
   bool has_exact_products() const override { return true; }
   void product(int local, const Sample& sample, const AgentProduct& product) const override;
+  std::optional<std::uint64_t> sub_batch_seed() const override { return seed_; }
   std::optional<KnownSolution> known_solution(bool personal) const override;
 
  private:
@@ -72,6 +75,8 @@ class Quadratic final : public BilevelProblem {
     return matrices_[own_matrices_ ? static_cast<std::size_t>(local) : 0];
   }
   void add_noise(Level level, AgentId agent, const Sample& sample, Vector gx, Vector gy) const;
+  void add_sub_batch_noise(Level level, AgentId agent, const Sample& sample, Vector gx,
+                           Vector gy) const;
 
   Index p_, q_;
   std::uint64_t seed_;

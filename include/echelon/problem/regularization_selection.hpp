@@ -52,6 +52,7 @@ class RegularizationSelection final : public BilevelProblem {
   void gradient(Level level, int local, const Sample& sample,
                 std::span<const AgentPoint> points) const override;
   void product(int local, const Sample& sample, const AgentProduct& product) const override;
+  std::optional<std::uint64_t> sub_batch_seed() const override { return seed_; }
 
   /// validation_accuracy; with test_data also test_accuracy and test_loss (mean CE) of y.
   std::vector<std::string> metric_names() const override;

@@ -36,8 +36,13 @@ struct SampleDraw {
   const SampleList* selection() const { return everything ? nullptr : &rows; }
 };
 
+/// Which of the `sample.batches` parts an agent's calls are on: sample.batch, or a uniform draw
+/// from (seed, agent, iteration, stream, step). f and g take the part of the same number.
+std::int64_t sub_batch_of(AgentId agent, const Sample& sample, std::uint64_t seed);
+
 /// `batch` of the agent's `count` samples, with replacement; all of them if batch is 0, the sample
-/// is full, or there are none. f and g draw independently of each other.
+/// is full, or there are none. f and g draw independently of each other. With sample.batches = B,
+/// `batch` does not matter: rows b, b + B, b + 2 B, ... (none if b >= count), scale B.
 SampleDraw draw_samples(Level level, AgentId agent, const Sample& sample, std::int64_t count,
                         std::int64_t batch, std::uint64_t seed);
 

@@ -20,6 +20,8 @@ struct RunOptions {
   std::int64_t check_every = 20;
   std::int64_t checkpoint_every = 0;
   double checkpoint_seconds = 600;
+  std::string trace{};
+  std::int64_t trace_megabytes = 64;
 
   void visit(OptionVisitor& visitor);  ///< section `run`; all of it is operational
 };
@@ -46,6 +48,8 @@ struct RunHooks {
   std::function<void(const std::vector<double>& row)> report = [](const auto&) {};
   std::function<void(std::uint64_t iteration)> progress = [](auto) {};
   std::function<void(std::uint64_t iteration, double seconds)> checkpoint = [](auto, auto) {};
+  /// A timeline of all ranks as one JSON text; called on rank 0.
+  std::function<void(const std::string& json)> trace = [](const auto&) {};
 };
 
 class Runner {
@@ -82,6 +86,9 @@ class Runner {
     double value = 0;
   };
   void parse_target();
+  void parse_trace();
+  /// Switches recording on and off at the borders of `run.trace`; collective there.
+  void follow_trace(const RunHooks& hooks, bool at_the_end);
   /// Errors of the method name the iteration.
   void iterate();
   void report(const RunHooks& hooks);
@@ -102,6 +109,9 @@ class Runner {
   std::int64_t report_every_;
   std::vector<Column> columns_;
   std::optional<Target> target_;
+  std::int64_t trace_begin_ = -1;  ///< iterations [begin, end) are recorded; -1 = none
+  std::int64_t trace_end_ = -1;
+  bool tracing_ = false;
 
   std::int64_t iteration_ = 0;
   std::int64_t gradients_ = 0, products_ = 0,

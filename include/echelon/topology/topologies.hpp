@@ -3,12 +3,14 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "echelon/core/options.hpp"
 #include "echelon/topology/graph.hpp"
 #include "echelon/topology/mixing_matrix.hpp"
+#include "echelon/topology/schedule.hpp"
 
 namespace echelon {
 
@@ -19,13 +21,24 @@ inline constexpr std::int64_t most_agents = 10'000'000;
 struct TopologyOptions {
   std::int64_t agents = 8;
   std::string topology = "ring";
-  std::string weights = "metropolis";
+  std::string cycle{};  ///< further topologies, comma-separated, that take turns with `topology`
+  std::string weights = "automatic";
   bool lazy = false;
-  double edge_probability = 0.3;
+  double edge_probability = 0.3;  ///< erdos-renyi
+  std::int64_t degree = 4;        ///< random-regular, watts-strogatz, base-k (k)
+  double rewiring = 0.1;          ///< watts-strogatz
+  double link_failure = 0;
+  double agent_failure = 0;
   std::string file{};
   std::int64_t graph_seed = 1;
 
   void visit(OptionVisitor& visitor);  ///< section `network`
+};
+
+/// One round's graph; `weights` where the topology prescribes them.
+struct TopologyRound {
+  Graph graph;
+  std::optional<MixingMatrix> weights{};
 };
 
 struct TopologyEntry {
@@ -33,21 +46,21 @@ struct TopologyEntry {
   std::string summary;    ///< one line
   std::string formula;    ///< which edges
   std::string reference;  ///< empty for folklore
-  std::function<Graph(const TopologyOptions&)> make;
+  /// Rounds after which the graphs repeat: 1 = one graph, 0 = drawn anew at every round.
+  std::function<std::uint64_t(const TopologyOptions&)> period;
+  std::function<TopologyRound(const TopologyOptions&, std::uint64_t round)> make;
 };
 
-/// ring, path, star, complete, grid, torus, exponential, erdos-renyi. (`file` is served by the
-/// layer that reads files.)
+/// Everything that can be generated. (`file` is served by the layer that reads files.)
 const std::vector<TopologyEntry>& topology_catalog();
 
-/// Graph from the catalog, weighted by `options.weights`, lazy if asked. Throws a usage error that
-/// names what would be right.
-MixingMatrix make_mixing_matrix(const TopologyOptions& options);
-/// Same for a graph that was read from elsewhere.
-MixingMatrix weigh(const Graph& graph, const TopologyOptions& options);
-
-/// The graph in Graphviz' DOT language, weights as labels up to 64 agents. Arrows point from sender
-/// to receiver; a matrix that is symmetric to the last bit is drawn undirected.
-std::string to_dot(const MixingMatrix& matrix);
+/// The topologies named in `options`, weighted by `options.weights`, lazy and with failures if
+/// asked. Throws a usage error that names what would be right.
+SharedSchedule make_schedule(const TopologyOptions& options);
+/// Weights on one graph, by `options.weights`: `automatic` is the topology's own, else metropolis
+/// on undirected graphs and uniform on directed ones. Not lazy.
+MixingMatrix weigh(const TopologyRound& round, const TopologyOptions& options);
+/// Laziness and failures of `options` on top of `schedule`.
+SharedSchedule finish_schedule(SharedSchedule schedule, const TopologyOptions& options);
 
 }  // namespace echelon

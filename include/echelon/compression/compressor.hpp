@@ -1,0 +1,72 @@
+#pragma once
+/// Fewer bytes for a vector: lossy encodings with known contraction.
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "echelon/core/agent_matrix.hpp"
+#include "echelon/core/agents.hpp"
+#include "echelon/core/options.hpp"
+
+namespace echelon {
+
+/// What random choices are keyed by: sender and receivers of a message draw the same.
+struct MessageKey {
+  std::uint64_t seed = 0;
+  std::uint64_t stream = 0;  ///< of the variable
+  std::uint64_t round = 0;
+  AgentId agent = 0;  ///< the sender
+};
+
+/// Encodes a vector of d numbers into a message whose size depends on d alone. Stateless.
+class Compressor {
+ public:
+  virtual ~Compressor() = default;
+  /// Exact size of a message, in bytes.
+  virtual std::size_t bytes(Index dimension) const = 0;
+  /// `message` has bytes(v.size()) bytes. A vector with a number that is not finite, or too large
+  /// for a cast, gives a message that decodes to NaN in every entry: divergence is then seen by all
+  /// who hear it, and ends the run on all ranks together.
+  virtual void encode(std::span<const double> v, const MessageKey& key,
+                      std::span<std::byte> message) const = 0;
+  virtual void decode(std::span<const std::byte> message, const MessageKey& key,
+                      std::span<double> v) const = 0;
+  /// delta in (0, 1] with E |Q(v) - v|^2 <= (1 - delta) |v|^2 for all v of d numbers.
+  virtual double contraction(Index dimension) const = 0;
+  /// E Q(v) = v; then `contraction` is that of Q / (1 + variance) and E |Q(v) - v|^2 <= variance
+  /// |v|^2.
+  virtual bool unbiased() const { return false; }
+  virtual double variance(Index) const { return 0; }
+};
+
+struct CompressionOptions {
+  std::string compressor = "top-k";
+  double ratio = 0.1;     ///< top-k, random-k: share of the entries that is sent
+  std::int64_t bits = 4;  ///< quantization
+  std::int64_t rank = 2;  ///< low-rank
+  std::int64_t rows = 0;  ///< low-rank: rows of the variable as a matrix; 0 = as square as d allows
+  std::int64_t block = 1024;  ///< sign, quantization: entries that share one norm; 0 = all
+
+  void visit(OptionVisitor& visitor);  ///< part of section `consensus`
+};
+
+struct CompressorEntry {
+  std::string name;
+  std::string summary;
+  std::string formula;
+  std::string reference;
+  std::function<std::unique_ptr<Compressor>(const CompressionOptions&, Index dimension)> make;
+};
+
+/// identity, top-k, random-k (contractive), random-k-unbiased, quantization, sign, float32,
+/// bfloat16, low-rank.
+const std::vector<CompressorEntry>& compressor_catalog();
+/// By name; throws a usage error for options that make no sense at this dimension.
+std::unique_ptr<Compressor> make_compressor(const CompressionOptions& options, Index dimension);
+
+}  // namespace echelon

@@ -1,0 +1,70 @@
+#include "strategies.hpp"
+
+namespace echelon::detail {
+
+namespace {
+
+/// The receiver normalizes the weights of values (R, row-stochastic), the sender those of trackers
+/// (C, column-stochastic): any strongly connected digraph will do. First step T = G; later
+///   T <- C T + G - G_last      S <- R (S - a T)
+/// With the left Perron vector l of R and the right one p of C (sums 1) the step in effect is
+/// a n <l, p>: a itself where both are uniform, at most a n.
+class PushPull final : public ConsensusStrategy {
+ public:
+  explicit PushPull(const StrategyContext& context)
+      : push_(context.network.mixer(context.variable + " (tracker)", context.dimension,
+                                    mixing(context.options, Weights::column))),
+        pull_(context.network.mixer(context.variable, context.dimension,
+                                    mixing(context.options, Weights::row))),
+        tracker_(context.dimension, context.network.agents().count()),
+        last_(context.dimension, context.network.agents().count()) {}
+
+  void advance(AgentMatrix& value, AgentMatrix& direction, double step) override {
+    if (started_ == 0) {
+      tracker_.copy_from(direction);
+      started_ = 1;
+    } else {
+      push_(tracker_, tracker_, direction - last_);
+    }
+    swap(last_, direction);
+    pull_(value, value - step * tracker_);
+  }
+
+  void visit_state(StateVisitor& visitor) override {
+    visitor.per_agent("tracker", tracker_);
+    visitor.per_agent("last_direction", last_);
+    visitor.replicated("started", started_);
+    visitor.within("push", push_);
+    visitor.within("pull", pull_);
+  }
+
+ private:
+  Mixer push_;
+  Mixer pull_;
+  AgentMatrix tracker_;
+  AgentMatrix last_;
+  std::int64_t started_ = 0;
+};
+
+}  // namespace
+
+StrategyEntry push_pull_entry() {
+  return {
+      .name = "push-pull",
+      .summary = "gradient tracking for directed graphs: values by row, trackers by column weights",
+      .recursion = "T <- C T + G - G_last;  S <- R (S - a T)",
+      .reference =
+          "S. Pu, W. Shi, J. Xu, A. Nedic, IEEE Trans. Automatic Control 66(1), 2021, "
+          "arXiv:1810.06653; R. Xin, U. A. Khan, IEEE Control Systems Letters 2(3), 2018, "
+          "arXiv:1803.02503",
+      .need = NetworkNeed::connected,
+      .changing_network = true,
+      .vectors_sent = 2,
+      .personal = false,
+      .exact_on_heterogeneous = true,
+      .projectable = true,
+      .invariant = Invariant::tracker_mean,
+      .make = [](const StrategyContext& context) { return std::make_unique<PushPull>(context); }};
+}
+
+}  // namespace echelon::detail

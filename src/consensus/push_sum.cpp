@@ -1,0 +1,143 @@
+#include "echelon/core/error.hpp"
+#include "strategies.hpp"
+
+namespace echelon::detail {
+
+namespace {
+
+/// Senders split numerators u and masses w (1 at first) by column weights C; the value is the
+/// ratio:
+///   w_next = C w,   u_next = C u,   S = u / w
+/// u = w S is not carried: it is made anew from the value, in one block [u; w] of d + 1 rows.
+class Ratio {
+ public:
+  explicit Ratio(const StrategyContext& context)
+      : network_(context.network),
+        mix_(context.network.mixer(context.variable + " (with mass)", context.dimension + 1,
+                                   mixing(context.options, Weights::column))),
+        mass_(1, context.network.agents().count()) {
+    const Certificate& certificate = context.network.certificate();
+    require(certificate.smallest_weight >= 0 || certificate.doubly_stochastic(), ErrorKind::usage,
+            "consensus.", context.variable, ": masses need not stay positive (a weight is ",
+            certificate.smallest_weight, "); use weights that are not negative");
+    mass_.setOnes();
+  }
+
+  /// S <- (C (w S - a_first D) - a_later D) / (C w)
+  void step(AgentMatrix& value, const AgentMatrix& direction, double first, double later) {
+    const Index d = value.rows();
+    AgentMatrix& stacked = network_.scratch("push-sum", d + 1);
+    const int agents = static_cast<int>(value.cols());
+    parallel_for(agents, [&](int i) {
+      stacked.col(i).head(d) = mass_(0, i) * value.col(i) - first * direction.col(i);
+      stacked(d, i) = mass_(0, i);
+    });
+    mix_(stacked, stacked);
+    parallel_for(agents, [&](int i) {
+      mass_(0, i) = stacked(d, i);
+      value.col(i) = (stacked.col(i).head(d) - later * direction.col(i)) / mass_(0, i);
+    });
+  }
+
+  void visit_state(StateVisitor& visitor) {
+    visitor.per_agent("mass", mass_);
+    visitor.within("mix", mix_);
+  }
+
+ private:
+  Network& network_;
+  Mixer mix_;
+  AgentMatrix mass_;
+};
+
+/// u <- C u - a G(u / w);  w <- C w
+class PushSum final : public ConsensusStrategy {
+ public:
+  explicit PushSum(const StrategyContext& context) : ratio_(context) {}
+
+  void advance(AgentMatrix& value, AgentMatrix& direction, double step) override {
+    ratio_.step(value, direction, 0, step);
+  }
+  void visit_state(StateVisitor& visitor) override { ratio_.visit_state(visitor); }
+
+ private:
+  Ratio ratio_;
+};
+
+/// First step T = G; later T <- C T + G - G_last.   u <- C (u - a T);  w <- C w
+class PushDiging final : public ConsensusStrategy {
+ public:
+  explicit PushDiging(const StrategyContext& context)
+      : push_(context.network.mixer(context.variable + " (tracker)", context.dimension,
+                                    mixing(context.options, Weights::column))),
+        ratio_(context),
+        tracker_(context.dimension, context.network.agents().count()),
+        last_(context.dimension, context.network.agents().count()) {}
+
+  void advance(AgentMatrix& value, AgentMatrix& direction, double step) override {
+    if (started_ == 0) {
+      tracker_.copy_from(direction);
+      started_ = 1;
+    } else {
+      push_(tracker_, tracker_, direction - last_);
+    }
+    swap(last_, direction);
+    ratio_.step(value, tracker_, step, 0);
+  }
+
+  void visit_state(StateVisitor& visitor) override {
+    visitor.per_agent("tracker", tracker_);
+    visitor.per_agent("last_direction", last_);
+    visitor.replicated("started", started_);
+    visitor.within("push", push_);
+    ratio_.visit_state(visitor);
+  }
+
+ private:
+  Mixer push_;
+  Ratio ratio_;
+  AgentMatrix tracker_;
+  AgentMatrix last_;
+  std::int64_t started_ = 0;
+};
+
+}  // namespace
+
+StrategyEntry push_sum_entry() {
+  return {
+      .name = "push-sum",
+      .summary =
+          "gradient-push: gossip for directed graphs; biased on heterogeneous agents at "
+          "constant steps",
+      .recursion = "u <- C u - a G;  w <- C w;  S = u / w",
+      .reference =
+          "D. Kempe, A. Dobra, J. Gehrke, FOCS 2003; A. Nedic, A. Olshevsky, IEEE Trans. "
+          "Automatic Control 60(3), 2015, arXiv:1303.2289",
+      .need = NetworkNeed::connected,
+      .changing_network = true,
+      .vectors_sent = 1,
+      .personal = false,
+      .exact_on_heterogeneous = false,
+      .projectable = false,
+      .invariant = Invariant::unit_mass,
+      .make = [](const StrategyContext& context) { return std::make_unique<PushSum>(context); }};
+}
+
+StrategyEntry push_diging_entry() {
+  return {
+      .name = "push-diging",
+      .summary = "gradient tracking for directed graphs by push-sum: column weights only",
+      .recursion = "T <- C T + G - G_last;  u <- C (u - a T);  w <- C w;  S = u / w",
+      .reference =
+          "A. Nedic, A. Olshevsky, W. Shi, SIAM J. Optimization 27(4), 2017, arXiv:1607.03218",
+      .need = NetworkNeed::connected,
+      .changing_network = true,
+      .vectors_sent = 2,
+      .personal = false,
+      .exact_on_heterogeneous = true,
+      .projectable = false,
+      .invariant = Invariant::tracker_mean,
+      .make = [](const StrategyContext& context) { return std::make_unique<PushDiging>(context); }};
+}
+
+}  // namespace echelon::detail
