@@ -130,12 +130,8 @@ int dispatch(int argc, char** argv, const Arguments& arguments) {
   const std::string& command = arguments.command;
   const bool uses_mpi =
       !arguments.help && !arguments.version && (command == "run" || command == "resume");
-  if (!uses_mpi && launched_rank() != 0) {  // what needs no ranks is said once
-    for (std::FILE* stream : {stdout, stderr}) {
-      if (std::freopen("/dev/null", "w", stream) == nullptr)
-        return static_cast<int>(ErrorKind::input_output);
-    }
-  }
+  // What needs no ranks is done once; the others leave in peace, lest mpirun cut a message short.
+  if (!uses_mpi && launched_rank() != 0) return exit_done;
   if (arguments.help || (command.empty() && !arguments.version)) {
     print_help();
     return command.empty() && !arguments.help ? static_cast<int>(ErrorKind::usage) : exit_done;
@@ -160,6 +156,7 @@ int main(int argc, char** argv) {
   try {
     return dispatch(argc, argv, parse_arguments(argc, argv));
   } catch (const Error& error) {
+    if (launched_rank() != 0) return exit_done;  // MPI is not initialized; rank 0 says the same
     return report(error.what(), static_cast<int>(error.kind()), true);
   } catch (const std::exception& error) {
     return report(error.what(), static_cast<int>(ErrorKind::internal), true);

@@ -7,7 +7,7 @@ namespace echelon::detail {
 
 namespace {
 
-constexpr std::chrono::microseconds pause{100};  // 250 kB at 20 Gbit/s
+constexpr std::chrono::microseconds pause{300};  // socket buffers hold what comes meanwhile
 
 bool mpi_allows_threads() {
   int level = MPI_THREAD_SINGLE;
