@@ -48,6 +48,7 @@ MPI_Datatype columns_type(Index rows, Index stride, const std::vector<int>& colu
 /// Written by their owner, read by the others on the node; each on a cache line of its own.
 struct Exchange::Counters {
   alignas(64) std::atomic<std::int64_t> published{0};  ///< strips, over all rounds
+  alignas(64) std::atomic<std::int64_t> consumed{0};   ///< strips, over all rounds
   alignas(64) std::atomic<std::int64_t> finished{0};   ///< rounds
   std::int64_t capacity = 0;                           ///< columns of each block behind
 };
@@ -148,9 +149,13 @@ Exchange::Wires& Exchange::wires_for(const std::shared_ptr<const ExchangePlan>& 
   return *known;
 }
 
-void Exchange::begin(std::shared_ptr<const ExchangePlan> plan, const std::string& variable) {
+void Exchange::begin(std::shared_ptr<const ExchangePlan> plan, const std::string& variable,
+                     Pace pace) {
   plan_ = std::move(plan);
   variable_ = variable;
+  // Ranks that wait for each other's cores had better write all they have before they yield.
+  cycles_ = pace == Pace::strip_by_strip && window_ && node_.whole() && node_.spins() > 0;
+  consumed_strips_ = 0;
   wires_ = &wires_for(plan_);
   ECHELON_ASSERT(static_cast<int>(plan_->published.size()) <= capacity_);
   const auto block = static_cast<std::size_t>(round_ % 2);
@@ -212,6 +217,31 @@ void Exchange::post_receives() {
                         plan_->peers[message.peer].rank, exchange_tag, communicator_.handle(),
                         &receive_requests_[k]),
               "MPI_Irecv");
+  }
+}
+
+bool Exchange::has_room(int strip) const {
+  if (!cycles_ || strip < cycle_strips) return true;
+  const int must_be_consumed = strip - cycle_strips + 1;
+  if (consumed_strips_ < must_be_consumed) return false;  // own agents read it as well
+  const auto& readers = readers_[static_cast<std::size_t>(round_ % 2)];
+  return std::all_of(readers.begin(), readers.end(), [&](const auto& reader) {
+    const auto consumed = counters(reader.first).consumed.load(std::memory_order_acquire);
+    return consumed >= round_ * strips() + must_be_consumed;
+  });
+}
+
+void Exchange::wait_for_room(int strip) {
+  communicator_.wait_until(
+      [&] { return has_room(strip); },
+      [&] { return text("the readers of variable `", variable_, "` to take what they were sent"); },
+      node_.spins());
+}
+
+void Exchange::consumed(int count) {
+  consumed_strips_ = count;
+  if (cycles_) {
+    counters(node_.rank()).consumed.store(round_ * strips() + count, std::memory_order_release);
   }
 }
 

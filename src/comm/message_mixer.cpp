@@ -15,7 +15,7 @@ MessageMixer::MessageMixer(Network& network, std::string name, std::size_t bytes
 
 void MessageMixer::begin_round() {
   exchange_ = network_->acquire(numbers_for(bytes_));
-  exchange_->begin(network_->plan(round(), mixing_), name_);
+  exchange_->begin(network_->plan(round(), mixing_), name_, Exchange::Pace::all_at_once);
   ++round_;
   static_cast<void>(exchange_->unpublished());  // made before threads ask for it
 }
@@ -23,7 +23,7 @@ void MessageMixer::begin_round() {
 std::span<std::byte> MessageMixer::message_of(int agent) {
   const int place = exchange_->plan().place[static_cast<std::size_t>(agent)];
   double* column =
-      place >= 0 ? exchange_->outgoing(place) : exchange_->unpublished().col(agent).data();
+      place >= 0 ? exchange_->outgoing(place, 0) : exchange_->unpublished().col(agent).data();
   return {reinterpret_cast<std::byte*>(column), bytes_};
 }
 

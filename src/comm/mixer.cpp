@@ -16,9 +16,9 @@ Mixer::Mixer(Network& network, std::string name, Index dimension, Mixing mixing)
           "`: Chebyshev acceleration needs a connected network with a known spectral gap");
 }
 
-void Mixer::begin_round() {
+void Mixer::begin_round(Exchange::Pace pace) {
   exchange_ = network_->acquire(dimension_);
-  exchange_->begin(network_->plan(round(), mixing_), name_);
+  exchange_->begin(network_->plan(round(), mixing_), name_, pace);
   ++round_;
 }
 

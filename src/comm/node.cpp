@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstring>
 #include <numeric>
 #include <string>
 
@@ -14,11 +15,20 @@ namespace echelon {
 
 namespace {
 
-int cores_of_this_process() {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  if (sched_getaffinity(0, sizeof set, &set) == 0) return CPU_COUNT(&set);
-  return static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN));
+/// The cores that any of the ranks may run on: each may be bound to one of its own.
+int cores_of(const Communicator& ranks) {
+  cpu_set_t own;
+  CPU_ZERO(&own);
+  sched_getaffinity(0, sizeof own, &own);
+  cpu_set_t all;
+  CPU_ZERO(&all);
+  for (const std::string& bytes :
+       ranks.gather_all(std::string(reinterpret_cast<const char*>(&own), sizeof own))) {
+    cpu_set_t theirs;
+    std::memcpy(&theirs, bytes.data(), sizeof theirs);
+    CPU_OR(&all, &all, &theirs);
+  }
+  return CPU_COUNT(&all);
 }
 
 /// Descriptor of a shared memory object, closed at the end.
@@ -62,7 +72,7 @@ Node::Node(const Communicator& communicator, bool share_memory) {
     ranks_.push_back(std::stoi(rank));
   }
   constexpr int patient = 2000;  // some microseconds
-  spins_ = cores_of_this_process() >= size() ? patient : 0;
+  spins_ = cores_of(*communicator_) >= size() ? patient : 0;
   if (size() == 1) communicator_.reset();
 }
 

@@ -204,6 +204,26 @@ TEST(Mixer, KeepsUpWithAPeerThatIsAhead) {
   expect_columns(network, block, x, 1e-13);
 }
 
+TEST(Mixer, LongColumnsMayTakeTurnsInTheSameMemory) {
+  constexpr Index rows = 40 * 2048 + 3;
+  for (const char* topology : {"directed-ring", "two-hop-ring"}) {
+    Network network(Communicator(MPI_COMM_WORLD), schedule_of(topology, 5));
+    Mixer mix = network.mixer("value", rows);
+    AgentMatrix block = block_of(network, rows);
+    AgentMatrix sent(rows, block.cols());
+    Eigen::MatrixXd x = all_entries(5, rows);
+    const Eigen::MatrixXd w = dense(*network.schedule().at(0));
+    for (int k = 0; k < 12; ++k) {
+      mix(block, block);
+      x = (x * w.transpose()).eval();
+      mix.start(block);  // between rounds in which all strips have memory of their own
+      mix.finish(sent);
+      expect_columns(network, sent, x * w.transpose(), 1e-13);
+    }
+    expect_columns(network, block, x, 1e-13);
+  }
+}
+
 TEST(Mixer, RefusesLengthsThatDifferBetweenRanks) {
   if (world_size() == 1) GTEST_SKIP() << "needs several ranks";
   Network network(Communicator(MPI_COMM_WORLD), schedule_of("ring", 8));

@@ -19,8 +19,10 @@ namespace echelon {
 /// travel in strips; a strip can be mixed while later ones are under way.
 ///
 /// A round is: begin, write the published columns and publish() strip by strip, wait() for a strip
-/// before it is read, end. All ranks create their exchanges and run their rounds in the same order;
-/// ranks without agents, too.
+/// before it is read, end. Where all ranks run at once on one node, long columns take turns in a
+/// few strips of memory that stay in cache; then a strip also needs room before it is written, and
+/// is consumed() when it was read. All ranks create their exchanges and run their rounds in the
+/// same order; ranks without agents, too.
 class Exchange {
  public:
   static constexpr Index strip_rows = 2048;
@@ -35,18 +37,29 @@ class Exchange {
   Index dimension() const { return dimension_; }
   int strips() const { return static_cast<int>((dimension_ + strip_rows - 1) / strip_rows); }
 
+  /// How strips follow each other, the same on all ranks: all are published before the first is
+  /// read, or each is read soon after.
+  enum class Pace { all_at_once, strip_by_strip };
+
   /// `variable` is named if a peer does not answer.
-  void begin(std::shared_ptr<const ExchangePlan> plan, const std::string& variable);
+  void begin(std::shared_ptr<const ExchangePlan> plan, const std::string& variable, Pace pace);
   const ExchangePlan& plan() const { return *plan_; }
-  /// Column of the published agent at `place`.
-  double* outgoing(int place) { return outgoing_ + place * stride_; }
+  /// Where the published agent at `place` writes its rows from `row`, the first of a strip.
+  double* outgoing(int place, Index row) { return outgoing_ + place * stride_ + wrapped(row); }
+  /// True if strip number `strip` can be written without overwriting what others still read.
+  bool has_room(int strip) const;
+  void wait_for_room(int strip);
   /// Strips 0 .. count-1 of all published columns are written.
   void publish(int count);
   /// True if strips 0 .. count-1 of all foreign columns can be read. Never waits.
   bool ready(int count);
   void wait(int count);
-  /// Column of a foreign agent; valid until `end`.
-  const double* foreign(int slot) const { return foreign_[static_cast<std::size_t>(slot)]; }
+  /// Rows of a foreign agent from `row`, the first of a strip; valid until the strip is consumed.
+  const double* foreign(int slot, Index row) const {
+    return foreign_[static_cast<std::size_t>(slot)] + wrapped(row);
+  }
+  /// Strips 0 .. count-1 are mixed.
+  void consumed(int count);
   void end();
   /// Lets messages under way go on.
   void progress();
@@ -64,6 +77,8 @@ class Exchange {
   std::int64_t buffer_bytes() const;
 
  private:
+  static constexpr int cycle_strips = 16;  ///< of memory that long columns take turns in
+
   struct Counters;
   struct Message {  ///< some rows of the columns between this rank and a peer
     MPI_Datatype type;
@@ -90,6 +105,7 @@ class Exchange {
   double* block_of(int position, Index block) const;
   bool shares_memory_with(int rank) const { return window_ && node_.position_of(rank) >= 0; }
   std::string edge_to(std::size_t peer) const;
+  Index wrapped(Index row) const { return cycles_ ? row % (cycle_strips * strip_rows) : row; }
 
   const Communicator& communicator_;
   const Node& node_;
@@ -107,6 +123,8 @@ class Exchange {
   Wires* wires_ = nullptr;
   std::string variable_;
   std::int64_t round_ = 0;
+  bool cycles_ = false;      ///< this round's long columns take turns
+  int consumed_strips_ = 0;  ///< of this round, by this rank
   double* outgoing_ = nullptr;
   std::vector<const double*> foreign_;
   std::vector<int> node_senders_;  ///< peers (indices) read through the window

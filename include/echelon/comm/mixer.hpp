@@ -72,7 +72,7 @@ class Mixer {
   template <class Pre>
   void start(const Pre& pre) {
     const TraceSpan span("mix", name_, "(start)");
-    begin_round();
+    begin_round(Exchange::Pace::all_at_once);
     const int strips = exchange_->strips();
     for (int s = 0; s < strips; ++s) {
       write_published(
@@ -121,7 +121,7 @@ class Mixer {
     return std::min(Exchange::strip_rows, dimension_ - strip * Exchange::strip_rows);
   }
 
-  void begin_round();
+  void begin_round(Exchange::Pace pace);
   void end_round();
 
   template <class Write>
@@ -130,7 +130,7 @@ class Mixer {
     const Index from = strip * Exchange::strip_rows;
     parallel_for(static_cast<int>(published.size()), [&](int place) {
       write_rows(published[static_cast<std::size_t>(place)], from, rows_of(strip),
-                 exchange_->outgoing(place) + from);
+                 exchange_->outgoing(place, from));
     });
   }
 
@@ -138,7 +138,7 @@ class Mixer {
   template <class Write, class Combine>
   void round(const Write& write_rows, const Combine& combine) {
     const TraceSpan span("mix", name_);
-    begin_round();
+    begin_round(Exchange::Pace::strip_by_strip);
     const int strips = exchange_->strips();
     exchange_->reserve_rings(exchange_->plan().window);
     if (detail::can_share_strips(*exchange_)) {
@@ -152,7 +152,12 @@ class Mixer {
     int written = 0;
     for (int s = 0; s < strips; ++s) {
       const Index from = s * Exchange::strip_rows;
-      while (written <= s || (written < strips && !exchange_->ready(s + 1))) {
+      while (written < strips) {
+        if (written <= s) {
+          exchange_->wait_for_room(written);
+        } else if (exchange_->ready(s + 1) || !exchange_->has_room(written)) {
+          break;
+        }
         write_published(written, write_rows);
         exchange_->publish(++written);
       }
@@ -162,6 +167,7 @@ class Mixer {
       } else {
         detail::mix_whole_strip(*exchange_, from, rows_of(s), write_rows, combine);
       }
+      exchange_->consumed(s + 1);
     }
     end_round();
   }

@@ -20,9 +20,9 @@ class Columns {
   Columns(Exchange& exchange, const double* ring, Index stride, Index from);
 
   const double* at(int slot, Index from) const {
-    if (slot >= plan_.local) return exchange_.foreign(slot - plan_.local) + from;
+    if (slot >= plan_.local) return exchange_.foreign(slot - plan_.local, from);
     const int place = plan_.place[static_cast<std::size_t>(slot)];
-    if (place >= 0) return exchange_.outgoing(place) + from;
+    if (place >= 0) return exchange_.outgoing(place, from);
     if (ring_ != nullptr) {
       return ring_ + plan_.ring_place[static_cast<std::size_t>(slot)] * stride_ +
              (from - ring_from_);
