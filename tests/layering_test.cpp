@@ -28,7 +28,7 @@ const std::map<std::string, Names>& allowed_edges() {
       {"io", {"comm", "problem", "topology", "core"}},
       {"experiment", {"runtime", "method", "io", "comm", "problem", "topology", "core"}},
       {"fortran", {}},
-      {"embed", {"compression", "io", "comm", "topology", "core"}},
+      {"embed", {"consensus", "compression", "io", "comm", "topology", "core"}},
       {"cli",
        {"experiment", "runtime", "method", "consensus", "compression", "io", "problem", "topology",
         "core"}},

@@ -12,6 +12,7 @@
 #include "echelon/comm/reduction.hpp"
 #include "echelon/comm/round.hpp"
 #include "echelon/compression/compressor.hpp"
+#include "echelon/consensus/compressed_exchange.hpp"
 #include "echelon/consensus/mean_tracker.hpp"
 #include "echelon/consensus/strategy.hpp"
 #include "echelon/consensus/variable.hpp"

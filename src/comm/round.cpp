@@ -11,16 +11,6 @@ constexpr std::size_t most_at_once = 8;
 using Pointers = std::array<const double*, most_at_once>;
 using Factors = std::array<double, most_at_once>;
 
-/// a * b + c; fused where the target has the instruction, so that the chain is the same at every
-/// optimization level.
-inline double multiply_add(double a, double b, double c) {
-#ifdef __FMA__
-  return std::fma(a, b, c);
-#else
-  return a * b + c;
-#endif
-}
-
 template <std::size_t Count, bool Onto>
 void mix_columns(const Pointers& columns, const Factors& weights, Index rows,
                  double* __restrict out) {

@@ -49,6 +49,11 @@ class Sign final : public Compressor {
     return 1 / static_cast<double>(block_length(block_, dimension));
   }
 
+  /// The contraction is that of vectors with a single entry, and far too small for others.
+  double gossip_step(Index dimension) const override {
+    return std::min(1.0, std::sqrt(contraction(dimension)) / 2);
+  }
+
  private:
   static double mean_magnitude(std::span<const double> v) {
     // In the order of the entries: Eigen's sums depend on the address.

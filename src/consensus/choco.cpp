@@ -1,4 +1,4 @@
-#include "compressed_exchange.hpp"
+#include "echelon/consensus/compressed_exchange.hpp"
 #include "strategies.hpp"
 
 namespace echelon::detail {

@@ -1,4 +1,4 @@
-#include "compressed_exchange.hpp"
+#include "echelon/consensus/compressed_exchange.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -6,7 +6,7 @@
 #include "echelon/core/error.hpp"
 #include "echelon/core/parallel.hpp"
 
-namespace echelon::detail {
+namespace echelon {
 
 namespace {
 
@@ -47,13 +47,13 @@ CompressedExchange::CompressedExchange(const StrategyContext& context, const std
       compressor_(std::move(compressor)),
       mixer_(context.network, context.variable + " (" + name + ", compressed)",
              compressor_->bytes(context.dimension)),
-      name_("compressed " + name),
       seed_(context.seed),
       stream_(stream_of(context.variable + "/" + name)),
       scale_(1 / (1 + compressor_->variance(context.dimension))),
       reference_(context.dimension, context.network.agents().count()),
       difference_(context.dimension, context.network.agents().count()),
-      rounding_(context.dimension, context.network.agents().count()) {}
+      rounding_(context.dimension, context.network.agents().count()),
+      sent_(context.dimension, context.network.agents().count()) {}
 
 void CompressedExchange::begin(const AgentView& value) {
   ECHELON_ASSERT(columns_equal(value));
@@ -63,20 +63,18 @@ void CompressedExchange::begin(const AgentView& value) {
 }
 
 void CompressedExchange::send(const AgentView& v) {
-  AgentMatrix& own = network_.scratch(name_, reference_.rows());
   round_ = mixer_.round();
   mixer_.start([&](int i, std::span<std::byte> message) {
     const MessageKey from = key(network_.agents().local[static_cast<std::size_t>(i)]);
-    own.col(i) = v.col(i) - reference_.col(i);
-    compressor_->encode(column(own, i), from, message);
-    compressor_->decode(message, from, column(own, i));
-    own.col(i) *= scale_;
-    reference_.col(i) += own.col(i);
+    sent_.col(i) = v.col(i) - reference_.col(i);
+    compressor_->encode(column(sent_, i), from, message);
+    compressor_->decode(message, from, column(sent_, i));
+    sent_.col(i) *= scale_;
+    reference_.col(i) += sent_.col(i);
   });
 }
 
 void CompressedExchange::receive() {
-  const AgentMatrix& own = network_.scratch(name_, reference_.rows());
   AgentMatrix& decoded = network_.scratch("decoded", reference_.rows());
   mixer_.finish([&](int i, std::span<const MessageMixer::Received> received) {
     for (const MessageMixer::Received& from : received) {
@@ -84,7 +82,7 @@ void CompressedExchange::receive() {
       const std::span<double> theirs = column(decoded, i);
       compressor_->decode({from.message, compressor_->bytes(reference_.rows())}, key(from.sender),
                           theirs);
-      add_difference(i, from.weight, theirs.data(), own.col(i).data());
+      add_difference(i, from.weight, theirs.data(), sent_.col(i).data());
     }
     settle_rounding(i);
   });
@@ -126,9 +124,7 @@ double consensus_step(const StrategyContext& context, const Compressor& compress
   require(chosen >= 0 && chosen <= 1, ErrorKind::usage, "consensus.consensus_step = ", chosen,
           ": out of range; choose a value in (0, 1], or 0 for one that suits the compressor");
   if (chosen > 0) return chosen;
-  const double delta = compressor.contraction(context.dimension);
-  const bool is_sign = context.options.compression.compressor == "sign";
-  return is_sign ? std::min(1.0, std::sqrt(delta) / 2) : delta;
+  return compressor.gossip_step(context.dimension);
 }
 
-}  // namespace echelon::detail
+}  // namespace echelon

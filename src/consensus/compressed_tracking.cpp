@@ -1,4 +1,4 @@
-#include "compressed_exchange.hpp"
+#include "echelon/consensus/compressed_exchange.hpp"
 #include "strategies.hpp"
 
 namespace echelon::detail {
@@ -29,9 +29,7 @@ class CompressedTracking final : public ConsensusStrategy {
     values_.send(value);
     if (started_ != 0) trackers_.send(tracker_);
     values_.receive();
-    if (started_ != 0) {
-      trackers_.receive();
-    }
+    if (started_ != 0) trackers_.receive();
     parallel_for(static_cast<int>(value.cols()), [&](int i) {
       tracker_.col(i) +=
           consensus_step_ * trackers_.difference().col(i) + (direction.col(i) - last_.col(i));

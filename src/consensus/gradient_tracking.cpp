@@ -1,4 +1,4 @@
-#include "strategies.hpp"
+#include "tracker.hpp"
 
 namespace echelon::detail {
 
@@ -6,54 +6,34 @@ namespace {
 
 enum class Form { atc, semi, nonatc };
 
-/// The tracker T follows the network mean of the directions: mean(T) = mean(G) at every step. First
-/// step T = G; later
 ///   atc      T <- W (T + G - G_last)     S <- W (S - a T)
 ///   semi     T <- W T + G - G_last       S <- W (S - a T)
 ///   nonatc   T <- W T + G - G_last       S <- W S - a T
 class GradientTracking final : public ConsensusStrategy {
  public:
   GradientTracking(const StrategyContext& context, Form form)
-      : mix_tracker_(context.network.mixer(context.variable + " (tracker)", context.dimension,
-                                           mixing(context.options))),
-        mix_value_(
-            context.network.mixer(context.variable, context.dimension, mixing(context.options))),
-        form_(form),
-        tracker_(context.dimension, context.network.agents().count()),
-        last_(context.dimension, context.network.agents().count()) {}
+      : tracker_(context, Weights::given, form == Form::atc),
+        mix_(context.network.mixer(context.variable, context.dimension, mixing(context.options))),
+        form_(form) {}
 
   void advance(AgentMatrix& value, AgentMatrix& direction, double step) override {
-    if (started_ == 0) {
-      tracker_.copy_from(direction);
-      started_ = 1;
-    } else if (form_ == Form::atc) {
-      mix_tracker_(tracker_, tracker_ + direction - last_);
-    } else {
-      mix_tracker_(tracker_, tracker_, direction - last_);
-    }
-    swap(last_, direction);
+    const AgentMatrix& tracked = tracker_.follow(direction);
     if (form_ == Form::nonatc) {
-      mix_value_(value, value, -step * tracker_);
+      mix_(value, value, -step * tracked);
     } else {
-      mix_value_(value, value - step * tracker_);
+      mix_(value, value - step * tracked);
     }
   }
 
   void visit_state(StateVisitor& visitor) override {
-    visitor.per_agent("tracker", tracker_);
-    visitor.per_agent("last_direction", last_);
-    visitor.replicated("started", started_);
-    visitor.within("mix_tracker", mix_tracker_);
-    visitor.within("mix", mix_value_);
+    tracker_.visit_state(visitor);
+    visitor.within("mix", mix_);
   }
 
  private:
-  Mixer mix_tracker_;
-  Mixer mix_value_;
+  Tracker tracker_;
+  Mixer mix_;
   Form form_;
-  AgentMatrix tracker_;
-  AgentMatrix last_;
-  std::int64_t started_ = 0;
 };
 
 StrategyEntry entry(Form form, std::string name, std::string recursion, std::string reference) {

@@ -1,4 +1,4 @@
-#include "strategies.hpp"
+#include "tracker.hpp"
 
 namespace echelon::detail {
 
@@ -12,38 +12,23 @@ namespace {
 class PushPull final : public ConsensusStrategy {
  public:
   explicit PushPull(const StrategyContext& context)
-      : push_(context.network.mixer(context.variable + " (tracker)", context.dimension,
-                                    mixing(context.options, Weights::column))),
+      : tracker_(context, Weights::column),
         pull_(context.network.mixer(context.variable, context.dimension,
-                                    mixing(context.options, Weights::row))),
-        tracker_(context.dimension, context.network.agents().count()),
-        last_(context.dimension, context.network.agents().count()) {}
+                                    mixing(context.options, Weights::row))) {}
 
   void advance(AgentMatrix& value, AgentMatrix& direction, double step) override {
-    if (started_ == 0) {
-      tracker_.copy_from(direction);
-      started_ = 1;
-    } else {
-      push_(tracker_, tracker_, direction - last_);
-    }
-    swap(last_, direction);
-    pull_(value, value - step * tracker_);
+    const AgentMatrix& tracked = tracker_.follow(direction);
+    pull_(value, value - step * tracked);
   }
 
   void visit_state(StateVisitor& visitor) override {
-    visitor.per_agent("tracker", tracker_);
-    visitor.per_agent("last_direction", last_);
-    visitor.replicated("started", started_);
-    visitor.within("push", push_);
+    tracker_.visit_state(visitor);
     visitor.within("pull", pull_);
   }
 
  private:
-  Mixer push_;
+  Tracker tracker_;
   Mixer pull_;
-  AgentMatrix tracker_;
-  AgentMatrix last_;
-  std::int64_t started_ = 0;
 };
 
 }  // namespace

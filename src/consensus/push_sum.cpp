@@ -1,5 +1,5 @@
 #include "echelon/core/error.hpp"
-#include "strategies.hpp"
+#include "tracker.hpp"
 
 namespace echelon::detail {
 
@@ -68,37 +68,20 @@ class PushSum final : public ConsensusStrategy {
 class PushDiging final : public ConsensusStrategy {
  public:
   explicit PushDiging(const StrategyContext& context)
-      : push_(context.network.mixer(context.variable + " (tracker)", context.dimension,
-                                    mixing(context.options, Weights::column))),
-        ratio_(context),
-        tracker_(context.dimension, context.network.agents().count()),
-        last_(context.dimension, context.network.agents().count()) {}
+      : tracker_(context, Weights::column), ratio_(context) {}
 
   void advance(AgentMatrix& value, AgentMatrix& direction, double step) override {
-    if (started_ == 0) {
-      tracker_.copy_from(direction);
-      started_ = 1;
-    } else {
-      push_(tracker_, tracker_, direction - last_);
-    }
-    swap(last_, direction);
-    ratio_.step(value, tracker_, step, 0);
+    ratio_.step(value, tracker_.follow(direction), step, 0);
   }
 
   void visit_state(StateVisitor& visitor) override {
-    visitor.per_agent("tracker", tracker_);
-    visitor.per_agent("last_direction", last_);
-    visitor.replicated("started", started_);
-    visitor.within("push", push_);
+    tracker_.visit_state(visitor);
     ratio_.visit_state(visitor);
   }
 
  private:
-  Mixer push_;
+  Tracker tracker_;
   Ratio ratio_;
-  AgentMatrix tracker_;
-  AgentMatrix last_;
-  std::int64_t started_ = 0;
 };
 
 }  // namespace

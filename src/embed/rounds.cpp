@@ -2,6 +2,8 @@
 
 #include <cstring>
 
+#include "echelon/consensus/compressed_exchange.hpp"
+
 namespace echelon::detail {
 
 namespace {
@@ -97,84 +99,49 @@ class FloatRounds final : public Rounds<float> {
   MessageMixer mixer_;
 };
 
-double step_for(const Network& network, const Compressor& compressor, Index size, double gamma) {
-  if (gamma > 0) return gamma;
-  return std::min(1.0, compressor.contraction(size) * network.certificate().spectral_gap);
+StrategyOptions options_of(const CompressedMixing& mixing) {
+  StrategyOptions options;
+  options.compression = mixing.compression;
+  options.consensus_step = mixing.gamma;
+  return options;
 }
 
-/// What a rank needs of its neighbors' references is their weighted difference to its own, which
-/// changes by that of the messages.
 template <class Scalar>
 class CompressedRounds final : public Rounds<Scalar> {
  public:
   CompressedRounds(Network& network, const std::string& name, Index size,
                    const CompressedMixing& mixing)
-      : compressor_(make_compressor(mixing.compression, size)),
-        mixer_(network, name + " (compressed)", compressor_->bytes(size)),
-        self_(network.communicator().rank()),
-        seed_(mixing.seed),
-        gamma_(step_for(network, *compressor_, size, mixing.gamma)),
-        scale_(1 / (1 + compressor_->variance(size))),
-        started_(static_cast<std::size_t>(size)),
-        rounding_(started_.size(), 0.0),
-        reference_(started_.size(), 0.0),
-        difference_(started_.size(), 0.0),
-        own_(started_.size()),
-        theirs_(started_.size()) {
-    for (const char letter : name) {  // FNV-1a
-      stream_ = (stream_ ^ static_cast<unsigned char>(letter)) * 0x100000001b3;
-    }
-  }
+      : CompressedRounds({network, name, size, options_of(mixing), mixing.seed}) {}
 
   void start(const Scalar* in) override {
-    for (std::size_t r = 0; r < own_.size(); ++r) started_[r] = in[r] + rounding_[r];
-    round_ = mixer_.round();
-    mixer_.start([&](int, std::span<std::byte> message) {
-      for (std::size_t r = 0; r < own_.size(); ++r) {
-        own_[r] = started_[r] - reference_[r];
-      }
-      compressor_->encode(own_, key(self_), message);
-      compressor_->decode(message, key(self_), own_);
-      for (std::size_t r = 0; r < own_.size(); ++r) reference_[r] += scale_ * own_[r];
-    });
+    for (Index r = 0; r < started_.rows(); ++r) started_(r, 0) = in[r] + rounding_(r, 0);
+    references_.send(started_);
   }
-  void progress() override { mixer_.progress(); }
+  void progress() override { references_.progress(); }
   void finish(Scalar* out) override {
-    const std::size_t bytes = compressor_->bytes(static_cast<Index>(own_.size()));
-    mixer_.finish([&](int, std::span<const MessageMixer::Received> received) {
-      for (const MessageMixer::Received& term : received) {
-        if (term.sender == self_) continue;
-        compressor_->decode({term.message, bytes}, key(term.sender), theirs_);
-        const double weight = scale_ * term.weight;
-        for (std::size_t r = 0; r < own_.size(); ++r) {
-          difference_[r] += weight * (theirs_[r] - own_[r]);
-        }
-      }
-    });
-    for (std::size_t r = 0; r < own_.size(); ++r) {
-      const double mixed = started_[r] + gamma_ * difference_[r];
+    references_.receive();
+    for (Index r = 0; r < started_.rows(); ++r) {
+      const double mixed = started_(r, 0) + gamma_ * references_.difference()(r, 0);
       out[r] = static_cast<Scalar>(mixed);
-      rounding_[r] = mixed - out[r];
+      rounding_(r, 0) = mixed - out[r];
     }
   }
-  std::uint64_t round() const override { return mixer_.round(); }
+  std::uint64_t round() const override { return references_.round(); }
 
  private:
-  MessageKey key(AgentId sender) const { return {seed_, stream_, round_, sender}; }
+  explicit CompressedRounds(const StrategyContext& context)
+      : CompressedRounds(context, compressor_of(context)) {}
+  CompressedRounds(const StrategyContext& context,
+                   const std::shared_ptr<const Compressor>& compressor)
+      : gamma_(consensus_step(context, *compressor)),
+        references_(context, "value", compressor),
+        started_(context.dimension, 1),
+        rounding_(context.dimension, 1) {}
 
-  std::unique_ptr<Compressor> compressor_;
-  MessageMixer mixer_;
-  AgentId self_;
-  std::uint64_t seed_;
-  std::uint64_t stream_ = 0xcbf29ce484222325;
-  std::uint64_t round_ = 0;  ///< of the messages under way
   double gamma_;
-  double scale_;                   ///< 1 / (1 + variance): unbiased compressors become contractions
-  std::vector<double> started_;    ///< x at `start`
-  std::vector<double> rounding_;   ///< what x lost as floats; kept, so that the mean does not drift
-  std::vector<double> reference_;  ///< r_i
-  std::vector<double> difference_;    ///< sum_j w_ij (r_j - r_i)
-  std::vector<double> own_, theirs_;  ///< decoded messages
+  CompressedExchange references_;
+  AgentMatrix started_;   ///< x at `start`
+  AgentMatrix rounding_;  ///< what x lost as floats; kept, so that the mean does not drift
 };
 
 }  // namespace

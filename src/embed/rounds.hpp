@@ -9,6 +9,7 @@
 #include <string>
 
 #include "echelon/comm/message_mixer.hpp"
+#include "echelon/comm/round.hpp"
 #include "echelon/embed/gossip.hpp"
 
 namespace echelon::detail {
@@ -35,16 +36,6 @@ std::unique_ptr<Rounds<Scalar>> make_rounds(Network& network, const std::string&
 template <class Scalar>
 std::unique_ptr<Rounds<Scalar>> make_rounds(Network& network, const std::string& name, Index size,
                                             const CompressedMixing& mixing);
-
-/// a * b + c; fused where the target has the instruction, as in the mixing of doubles.
-template <class Scalar>
-Scalar multiply_add(Scalar a, Scalar b, Scalar c) {
-#ifdef __FMA__
-  return std::fma(a, b, c);
-#else
-  return a * b + c;
-#endif
-}
 
 /// out <- sum_j w_ij x_j, from numbers that begin `offset` bytes into each message.
 template <class Scalar>

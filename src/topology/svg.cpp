@@ -127,9 +127,9 @@ void draw_edge(std::ostream& out, const Panel& panel, const Layout& layout, cons
   const std::string plain = style_of(edge, heaviest, thickness);
   const std::string style = edge.arrow ? plain + " marker-end=\"url(#arrow)\"" : plain;
   if (goes_around(layout, edge)) {
-    const double stub = panel.radius + 0.045 * panel.size;
-    const Point out_end = toward(from, to, -stub);
-    const Point in_start = toward(to, from, -stub);
+    const double spur = panel.radius + 0.045 * panel.size;
+    const Point out_end = toward(from, to, -spur);
+    const Point in_start = toward(to, from, -spur);
     const Point in_end = toward(to, from, -panel.radius - (edge.arrow ? 1 : 0));
     draw_line(out, from, out_end, from, plain + " stroke-dasharray=\"3 2\"");
     draw_line(out, in_start, in_end, in_start, style + " stroke-dasharray=\"3 2\"");

@@ -8,6 +8,7 @@
 #include "echelon/comm/mixer.hpp"
 #include "echelon/core/random.hpp"
 #include "echelon/topology/topologies.hpp"
+#include "mixing_matrices.hpp"
 
 namespace echelon::testing_support {
 
@@ -48,14 +49,7 @@ inline std::vector<int> round_robin(AgentId agents) {
   return owner;
 }
 
-/// All agents' columns, mixed by the definition; agents are columns.
-inline Eigen::MatrixXd dense(const MixingMatrix& matrix) {
-  Eigen::MatrixXd w = Eigen::MatrixXd::Zero(matrix.agents(), matrix.agents());
-  for (AgentId i = 0; i < matrix.agents(); ++i) {
-    for (const auto& [sender, weight] : matrix.row(i)) w(i, sender) = weight;
-  }
-  return w;
-}
+/// Agents are columns.
 inline Eigen::MatrixXd all_entries(AgentId agents, Index rows) {
   Eigen::MatrixXd x(rows, agents);
   for (AgentId a = 0; a < agents; ++a) {

@@ -84,7 +84,7 @@ TEST(MeanTracker, KeepsTheMeanOfMovingComponents) {
 TEST(MeanTracker, StartsAtTheOwnComponentsAndThenMixesTheirChanges) {
   Network network(Communicator(MPI_COMM_WORLD), ring(7));
   MeanTracker tracker(network, "c", heights, false);
-  const Eigen::MatrixXd w = dense_weights(ring(7));
+  const Eigen::MatrixXd w = dense(ring(7));
   for (std::size_t k = 0; k < heights.size(); ++k) {
     Eigen::MatrixXd tracked(7, heights[k]);
     MeanTracker own(network, "c", heights, false);

@@ -10,6 +10,7 @@
 #include "echelon/core/catalog.hpp"
 #include "echelon/core/random.hpp"
 #include "echelon/topology/topologies.hpp"
+#include "mixing_matrices.hpp"
 
 namespace echelon::testing_support {
 
@@ -30,14 +31,6 @@ inline MixingMatrix digraph() {
 /// Each link fails with probability 0.3.
 inline SharedSchedule failing(MixingMatrix matrix) {
   return with_failures(periodic({std::move(matrix)}), {.link = 0.3, .seed = 4});
-}
-
-inline Eigen::MatrixXd dense_weights(const MixingMatrix& matrix) {
-  Eigen::MatrixXd all = Eigen::MatrixXd::Zero(matrix.agents(), matrix.agents());
-  for (AgentId i = 0; i < matrix.agents(); ++i) {
-    for (const auto& entry : matrix.row(i)) all(i, entry.sender) = entry.weight;
-  }
-  return all;
 }
 
 inline MixingMatrix sparse(const Eigen::MatrixXd& matrix) {

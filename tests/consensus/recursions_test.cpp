@@ -60,7 +60,7 @@ MatrixXd lazy_dense(const MatrixXd& w) {
 
 TEST(TwoPointForms, AreTheRecursionsOfTheLiterature) {
   Network network(Communicator(MPI_COMM_WORLD), ring(agents));
-  const MatrixXd w = dense_weights(ring(agents));
+  const MatrixXd w = dense(ring(agents));
   for (const bool lazy : {true, false}) {
     for (const std::string name : {"extra", "exact-diffusion"}) {
       StrategyOptions options;
@@ -88,7 +88,7 @@ TEST(TwoPointForms, KeepTheirMeanOverLongRuns) {
     const VectorXd mean = network.mean_for_report(variable.value());
     EXPECT_LT((mean - target).norm(), 1e-14) << name;
   }
-  TwoPointTable table(lazy_dense(dense_weights(ring(5))), true, MatrixXd::Zero(5, dimension));
+  TwoPointTable table(lazy_dense(dense(ring(5))), true, MatrixXd::Zero(5, dimension));
   for (int k = 0; k < iterations; ++k) table.advance(all_directions(table.value()), 0.05);
   EXPECT_GT((VectorXd::Ones(5).transpose() * table.value() / 5 - target.transpose()).norm(), 5e-14);
 }
@@ -130,7 +130,7 @@ class LastDirection final : public StateVisitor {
 
 TEST(Strategies, FiveOfThemAreOneRecursionWithADual) {
   Network network(Communicator(MPI_COMM_WORLD), ring(agents));
-  const MatrixXd w = dense_weights(ring(agents));
+  const MatrixXd w = dense(ring(agents));
   constexpr double a = 0.05;
   for (const OneEngine& engine : engines(w)) {
     ConsensusVariable variable(network, "s", VectorXd::Zero(dimension), strategy(engine.name));
@@ -171,7 +171,7 @@ TEST(PushSum, AveragesItsInputsOnAnUnbalancedDigraph) {
 
 TEST(PushSum, IsTheRecursionOfTheLiterature) {
   Network network(Communicator(MPI_COMM_WORLD), digraph());
-  const MatrixXd c = dense_weights(reweighted(digraph(), Weights::column));
+  const MatrixXd c = dense(reweighted(digraph(), Weights::column));
   ConsensusVariable variable(network, "s", VectorXd::Ones(dimension), strategy("push-sum"));
   MatrixXd numerators = MatrixXd::Ones(6, dimension);
   VectorXd masses = VectorXd::Ones(6);
@@ -198,7 +198,7 @@ TEST(PushPull, ReachesTheExactMinimizerOnAnUnbalancedDigraph) {
 }
 
 TEST(PushSum, RefusesWeightsThatCouldUseUpItsMass) {
-  MatrixXd split = dense_weights(reweighted(digraph(), Weights::column));
+  MatrixXd split = dense(reweighted(digraph(), Weights::column));
   split(0, 0) += 0.7;
   split(1, 0) -= 0.7;
   std::vector<std::vector<MixingMatrix::Entry>> rows(6);

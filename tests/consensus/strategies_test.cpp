@@ -207,8 +207,7 @@ TEST_P(MixingStrategy, ShrinksDisagreementAtTheRateOfTheNetwork) {
 }
 
 TEST_P(MixingStrategy, MixesSeveralRoundsAsWithThePowerOfTheMatrix) {
-  Network squared(Communicator(MPI_COMM_WORLD),
-                  sparse(dense_weights(ring(7)) * dense_weights(ring(7))));
+  Network squared(Communicator(MPI_COMM_WORLD), sparse(dense(ring(7)) * dense(ring(7))));
   Network network(Communicator(MPI_COMM_WORLD), ring(7));
   StrategyOptions options;
   options.lazy = false;

@@ -10,8 +10,12 @@
 
 #include "echelon/core/random.hpp"
 
+#include "mixing_matrices.hpp"
+
 namespace echelon {
 namespace {
+
+using namespace testing_support;
 
 using Rows = std::vector<std::vector<MixingMatrix::Entry>>;
 constexpr double pi = std::numbers::pi;
@@ -50,41 +54,10 @@ Certificate certificate_of(const std::string& topology, AgentId agents, bool is_
   return certify(is_lazy ? lazy(matrix) : matrix);
 }
 
-/// The given rounds in turn; `period` is what it says of itself.
-class Rounds final : public MixingSchedule {
- public:
-  Rounds(std::vector<MixingMatrix> matrices, std::uint64_t period) : period_(period) {
-    for (auto& matrix : matrices) {
-      matrices_.push_back(std::make_shared<const MixingMatrix>(std::move(matrix)));
-    }
-  }
-  AgentId agents() const override { return matrices_.front()->agents(); }
-  std::uint64_t period() const override { return period_; }
-  std::shared_ptr<const MixingMatrix> at(std::uint64_t round, Weights) const override {
-    return matrices_[round % matrices_.size()];
-  }
-
- private:
-  std::vector<std::shared_ptr<const MixingMatrix>> matrices_;
-  std::uint64_t period_;
-};
-
-Eigen::MatrixXd dense(const MixingMatrix& matrix) {
-  Eigen::MatrixXd w = Eigen::MatrixXd::Zero(matrix.agents(), matrix.agents());
-  for (AgentId i = 0; i < matrix.agents(); ++i) {
-    for (const auto& [j, weight] : matrix.row(i)) w(i, j) = weight;
-  }
-  return w;
-}
-
 /// Largest factor by which W^k shrinks what is not the mean, for a large k, to the power 1/k.
 double decay_by_powers(const MixingMatrix& matrix) {
-  const int n = matrix.agents();
-  Eigen::MatrixXd w = Eigen::MatrixXd::Zero(n, n);
-  for (AgentId i = 0; i < n; ++i) {
-    for (const auto& [j, weight] : matrix.row(i)) w(i, j) = weight;
-  }
-  w.array() -= 1.0 / n;
+  Eigen::MatrixXd w = dense(matrix);
+  w.array() -= 1.0 / matrix.agents();
   double log_norm = 0;
   double power = 1;
   for (int squaring = 0; squaring < 24; ++squaring) {

@@ -11,16 +11,11 @@
 #include "echelon/core/catalog.hpp"
 #include "echelon/core/error.hpp"
 #include "echelon/topology/topologies.hpp"
+#include "mixing_matrices.hpp"
 
 namespace echelon {
 
-inline Eigen::MatrixXd dense(const MixingMatrix& matrix) {
-  Eigen::MatrixXd result = Eigen::MatrixXd::Zero(matrix.agents(), matrix.agents());
-  for (AgentId i = 0; i < matrix.agents(); ++i) {
-    for (const auto& [j, weight] : matrix.row(i)) result(i, j) = weight;
-  }
-  return result;
-}
+using testing_support::dense;
 
 inline void expect_same_bits(const MixingMatrix& a, const MixingMatrix& b) {
   EXPECT_TRUE(dense(a) == dense(b));

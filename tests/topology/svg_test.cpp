@@ -8,28 +8,14 @@
 #include "echelon/core/error.hpp"
 #include "echelon/topology/pictures.hpp"
 
+#include "mixing_matrices.hpp"
+
 namespace echelon {
 namespace {
 
+using namespace testing_support;
+
 using Edges = std::vector<std::pair<AgentId, AgentId>>;
-
-class Rounds final : public MixingSchedule {
- public:
-  Rounds(std::vector<MixingMatrix> matrices, std::uint64_t period) : period_(period) {
-    for (auto& matrix : matrices) {
-      matrices_.push_back(std::make_shared<const MixingMatrix>(std::move(matrix)));
-    }
-  }
-  AgentId agents() const override { return matrices_.front()->agents(); }
-  std::uint64_t period() const override { return period_; }
-  std::shared_ptr<const MixingMatrix> at(std::uint64_t round, Weights) const override {
-    return matrices_[round % matrices_.size()];
-  }
-
- private:
-  std::vector<std::shared_ptr<const MixingMatrix>> matrices_;
-  std::uint64_t period_;
-};
 
 std::string picture(const MixingMatrix& matrix, const std::string& title = "a network") {
   return to_svg(Rounds({matrix}, 1), title);

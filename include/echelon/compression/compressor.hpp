@@ -38,6 +38,11 @@ class Compressor {
                       std::span<double> v) const = 0;
   /// delta in (0, 1] with E |Q(v) - v|^2 <= (1 - delta) |v|^2 for all v of d numbers.
   virtual double contraction(Index dimension) const = 0;
+  /// How far agents may move toward each other's references in gossip with such messages, in (0,
+  /// 1]. Theory asks for the contraction times the spectral gap and less; found on rings to
+  /// complete graphs: the gap plays no part, the contraction is safe, and twice that no longer is
+  /// for random-k.
+  virtual double gossip_step(Index dimension) const { return contraction(dimension); }
   /// E Q(v) = v; then `contraction` is that of Q / (1 + variance) and E |Q(v) - v|^2 <= variance
   /// |v|^2.
   virtual bool unbiased() const { return false; }

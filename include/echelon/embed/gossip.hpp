@@ -31,8 +31,7 @@ struct GossipOptions {
 /// algorithm 1.
 struct CompressedMixing {
   CompressionOptions compression{};
-  double gamma =
-      0;  ///< in (0, 1]; 0 = contraction of Q times the spectral gap of W, on the safe side
+  double gamma = 0;        ///< in (0, 1]; 0 = Compressor::gossip_step, on the safe side
   std::uint64_t seed = 1;  ///< of random compressors
 };
 

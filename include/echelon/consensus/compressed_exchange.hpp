@@ -9,7 +9,7 @@
 #include "echelon/compression/compressor.hpp"
 #include "echelon/consensus/strategy.hpp"
 
-namespace echelon::detail {
+namespace echelon {
 
 /// Every agent i keeps a reference r_i of its vector v_i, and of its neighbors' references only
 /// what gossip needs, D_i = sum_j w_ij (r_j - r_i). One exchange sends m_i = Q(v_i - r_i):
@@ -28,12 +28,15 @@ class CompressedExchange {
 
   /// References start at `value`, which is the same for all agents: all of them know it.
   void begin(const AgentView& value);
-  /// Sends Q(v - r); `receive` follows. Between both other exchanges may go on. Collective.
+  /// Sends Q(v - r); `receive` follows. Between both other exchanges may go on, and computation, as
+  /// between Mixer's start and finish. Collective.
   void send(const AgentView& v);
+  void progress() { mixer_.progress(); }
   void receive();
 
   /// D, d x m.
   const AgentMatrix& difference() const { return difference_; }
+  std::uint64_t round() const { return mixer_.round(); }
   void visit_state(StateVisitor& visitor);
 
  private:
@@ -44,7 +47,6 @@ class CompressedExchange {
   Network& network_;
   std::shared_ptr<const Compressor> compressor_;
   MessageMixer mixer_;
-  std::string name_;
   std::uint64_t seed_;
   std::uint64_t stream_;
   std::uint64_t round_ = 0;  ///< of the messages under way
@@ -52,16 +54,13 @@ class CompressedExchange {
   AgentMatrix reference_;
   AgentMatrix difference_;
   AgentMatrix rounding_;  ///< what `difference_` lost by rounding
+  AgentMatrix sent_;      ///< the decoded own message, from `send` to `receive`
 };
 
 /// The compressor of a strategy's options, for vectors of the variable.
 std::shared_ptr<const Compressor> compressor_of(const StrategyContext& context);
 
-/// The step of compressed gossip: `consensus_step`, or if that is 0 the contraction delta of the
-/// compressor. Theory asks for delta (1 - rho) and less; in practice the spectral gap plays no
-/// part, and a few times delta still settles under top-k, though twice delta no longer under
-/// random-k. The delta of sign is that of vectors with a single entry, and far too small:
-/// sqrt(delta) / 2 there.
+/// The step of compressed gossip: `consensus_step`, or if that is 0 what suits the compressor.
 double consensus_step(const StrategyContext& context, const Compressor& compressor);
 
-}  // namespace echelon::detail
+}  // namespace echelon
