@@ -5,6 +5,7 @@
 #include <atomic>
 #include <bit>
 #include <new>
+#include <utility>
 
 #include "echelon/core/parallel.hpp"
 #include "echelon/core/trace.hpp"
@@ -228,24 +229,35 @@ constexpr int slice_tag = 3;
 /// Rows that travel in one message: below the length at which TCP transports start to negotiate,
 /// and short enough that folding one piece hides behind the arrival of the next.
 constexpr Index piece_rows = 6144;
+/// Pieces of partial sums that a rank sends before it waits for those of the others: more of them
+/// fill the queues of a switch and are sent again.
+constexpr int pieces_ahead = 2;
 
 }  // namespace
 
 /// One call: every rank sends slice t of its partial sums to rank t, piece by piece; folds a piece
-/// of its own slice when all have sent it, and passes the result on to all. Additions are
+/// of its own slice when all have sent it, a few pieces behind what it sends itself, and passes the
+/// result on to all. Additions are
 /// coefficient-wise, so slicing changes no bit.
 class TreeReduction::MessageRound {
  public:
-  MessageRound(TreeReduction& tree, Index rows, double* sum)
-      : tree_(tree), ranks_(tree.communicator_), rows_(rows), sum_(sum) {}
+  /// `partials` are those of the own blocks.
+  MessageRound(TreeReduction& tree, std::vector<const double*> partials, Index rows, double* sum)
+      : tree_(tree),
+        ranks_(tree.communicator_),
+        own_partials_(std::move(partials)),
+        rows_(rows),
+        sum_(sum) {}
 
   std::int64_t run() {
     post_receives();
     const int pieces = pieces_of(longest_slice());
-    for (int piece = 0; piece < pieces; ++piece) send_partials(piece);
-    for (int piece = 0; piece < pieces_of(length_of(me())); ++piece) {
-      fold(piece);
-      send_result(piece);
+    for (int piece = 0; piece < pieces + pieces_ahead; ++piece) {
+      if (piece < pieces) send_partials(piece);
+      const int folded = piece - pieces_ahead;
+      if (folded < 0 || folded >= pieces_of(length_of(me()))) continue;
+      fold(folded);
+      send_result(folded);
     }
     ranks_.wait_all(results_, [](std::size_t) { return "the slices of an all-reduce"; });
     ranks_.wait_all(sends_, [](std::size_t) { return "others to read an all-reduce"; });
@@ -314,8 +326,8 @@ class TreeReduction::MessageRound {
     each_other([&](int r) {
       if (piece >= pieces_of(length_of(r))) return;
       for (int block = 0; block < blocks_of(me()); ++block) {
-        send(tree_.own_.data() + block * rows_ + begin_of(r) + piece * piece_rows,
-             rows_of(length_of(r), piece), r, partial_tag);
+        send(own_partial(block) + begin_of(r) + piece * piece_rows, rows_of(length_of(r), piece), r,
+             partial_tag);
       }
     });
   }
@@ -328,9 +340,8 @@ class TreeReduction::MessageRound {
     const Index from = piece * piece_rows;
     std::vector<const double*> partials;
     for (const Block& block : tree_.blocks_) {
-      partials.push_back(block.owner == me()
-                             ? tree_.own_.data() + block.position * rows_ + begin_of(me()) + from
-                             : incoming_block(block.owner, block.position) + from);
+      partials.push_back(block.owner == me() ? own_partial(block.position) + begin_of(me()) + from
+                                             : incoming_block(block.owner, block.position) + from);
     }
     tree_.fold_slice(partials, rows_of(length_of(me()), piece), sum_ + begin_of(me()) + from);
   }
@@ -342,6 +353,9 @@ class TreeReduction::MessageRound {
     });
   }
 
+  const double* own_partial(int block) const {
+    return own_partials_[static_cast<std::size_t>(block)];
+  }
   double* incoming_block(int rank, int block) const {
     const auto number =
         first_block_[static_cast<std::size_t>(rank)] + static_cast<std::size_t>(block);
@@ -350,6 +364,7 @@ class TreeReduction::MessageRound {
 
   TreeReduction& tree_;
   const Communicator& ranks_;
+  std::vector<const double*> own_partials_;
   Index rows_;
   double* sum_;
   std::vector<std::size_t> first_block_;  ///< of each rank in the incoming blocks
@@ -360,10 +375,21 @@ class TreeReduction::MessageRound {
 
 void TreeReduction::sum_by_messages(const AgentView& local, VectorXd& sum) {
   const Index rows = local.rows();
-  const int blocks = blocks_of_rank_[static_cast<std::size_t>(communicator_.rank())];
-  own_.resize(static_cast<std::size_t>(rows * blocks));
-  fold_own_blocks(local, own_.data(), rows);
-  last_bytes_ = MessageRound(*this, rows, sum.data()).run();
+  const bool folds = std::any_of(blocks_.begin(), blocks_.end(), [&](const Block& block) {
+    return block.owner == communicator_.rank() && block.high - block.low > 1;
+  });
+  std::vector<const double*> partials;
+  if (folds) {
+    const int blocks = blocks_of_rank_[static_cast<std::size_t>(communicator_.rank())];
+    own_.resize(static_cast<std::size_t>(rows * blocks));
+    fold_own_blocks(local, own_.data(), rows);
+    for (int block = 0; block < blocks; ++block) partials.push_back(own_.data() + block * rows);
+  } else {  // every block is an agent, in the order of the columns: nothing to add, nothing to copy
+    for (Index i = 0; i < local.cols(); ++i) {
+      partials.push_back(local.data() + i * local.outerStride());
+    }
+  }
+  last_bytes_ = MessageRound(*this, std::move(partials), rows, sum.data()).run();
 }
 
 }  // namespace echelon
