@@ -21,6 +21,7 @@
 #include "echelon/core/catalog.hpp"
 #include "echelon/core/configuration.hpp"
 #include "echelon/core/error.hpp"
+#include "echelon/core/feasible_set.hpp"
 #include "echelon/core/options.hpp"
 #include "echelon/core/parallel.hpp"
 #include "echelon/core/random.hpp"

@@ -71,7 +71,7 @@ void BilevelProblem::gradients(Level level, const Sample& sample,
 // Hv ~ (grad_y g(x, y + d v) - grad_y g(x, y - d v)) / 2d, and the x-gradients give (d2g/dxdy) v. v
 // = 0 costs nothing.
 std::int64_t BilevelProblem::difference_product(int local, const Sample& sample, AgentProduct at,
-                                                const DifferenceStep& step) const {
+                                                const DifferenceStep& step, Level level) const {
   const double norm_v = at.v.norm();
   if (norm_v == 0) {
     if (at.wants_hv()) at.hv.setZero();
@@ -90,19 +90,19 @@ std::int64_t BilevelProblem::difference_product(int local, const Sample& sample,
       AgentPoint{at.x, ConstVector(forward.data(), forward.size()), at.jv, at.hv},
       AgentPoint{at.x, ConstVector(backward.data(), backward.size()), output(back_x, at.wants_jv()),
                  output(back_y, at.wants_hv())}};
-  gradient(Level::lower, local, sample, pair);
+  gradient(level, local, sample, pair);
   if (at.wants_hv()) at.hv = (at.hv - back_y) / (2 * d);
   if (at.wants_jv()) at.jv = (at.jv - back_x) / (2 * d);
   return 2;
 }
 
 void BilevelProblem::difference_product(const Sample& sample, const ProductPoint& point,
-                                        const DifferenceStep& step) {
+                                        const DifferenceStep& step, Level level) {
   const TraceSpan span("oracle", "products by differences");
   std::vector<std::int64_t> calls(static_cast<std::size_t>(agents_.count()), 0);
   parallel_for(agents_.count(), [&](int local) {
     calls[static_cast<std::size_t>(local)] =
-        difference_product(local, sample, agent_product(point, local), step);
+        difference_product(local, sample, agent_product(point, local), step, level);
   });
   for (const auto count : calls) counts_.gradients += count;
 }
@@ -118,7 +118,27 @@ void BilevelProblem::product(int, const Sample&, const AgentProduct&) const {
        "this problem offers no exact second-order products; choose method.products = difference");
 }
 
-std::optional<KnownSolution> BilevelProblem::known_solution(bool) const {
+void BilevelProblem::values(Level level, const Sample& sample, const AgentView& x,
+                            const AgentView& y, AgentView& out) {
+  const TraceSpan span("oracle", level == Level::upper ? "values of f" : "values of g");
+  parallel_for(agents_.count(), [&](int local) {
+    out(0, local) = value(level, local, sample, column(x, local), column(y, local));
+  });
+  counts_.values += agents_.count();
+}
+
+void BilevelProblem::lower_prox(double, const ConstVector&, Vector) const {}
+
+std::optional<HessianFactors> BilevelProblem::hessian_factors(int, const ConstVector&,
+                                                              const ConstVector&) const {
+  return std::nullopt;
+}
+
+std::vector<KnownSolution> BilevelProblem::known_solutions(bool) const {
+  return {};
+}
+
+std::optional<VectorXd> BilevelProblem::lower_solution(const VectorXd&) const {
   return std::nullopt;
 }
 

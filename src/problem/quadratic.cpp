@@ -249,8 +249,8 @@ void Quadratic::product(int local, const Sample&, const AgentProduct& product) c
 
 // With y_i(x) = M_i x + b_i the upper objective is quadratic: (mean M'FM + H) x = - mean (M'(F b +
 // u) + w). A shared lower level has one M = -A^-1 C' and b = -A^-1 a from the means.
-std::optional<KnownSolution> Quadratic::known_solution(bool personal) const {
-  if (p_ > most_solved) return std::nullopt;
+std::vector<KnownSolution> Quadratic::known_solutions(bool personal) const {
+  if (p_ > most_solved) return {};
   const AgentId n = agents().total;
   Eigen::MatrixXd A = Eigen::MatrixXd::Zero(q_, q_);
   Eigen::MatrixXd C = Eigen::MatrixXd::Zero(p_, q_);
@@ -289,11 +289,11 @@ std::optional<KnownSolution> Quadratic::known_solution(bool personal) const {
   hessian.diagonal().array() += h_;
   KnownSolution solution;
   solution.x = hessian.llt().solve(right - mean.w);
-  if (personal) return solution;
+  if (personal) return {solution};
   solution.y = M * solution.x - factor.solve(mean.a);
   solution.value = 0.5 * solution.y.dot(F_ * solution.y) + mean.u.dot(solution.y) +
                    0.5 * h_ * solution.x.squaredNorm() + mean.w.dot(solution.x) + mean.c;
-  return solution;
+  return {solution};
 }
 
 }  // namespace echelon

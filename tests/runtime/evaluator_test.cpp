@@ -32,7 +32,7 @@ TEST(Evaluator, TrueHypergradientIsTheDerivativeOfTheUpperValueAtTheLowerSolutio
     // F is quadratic: grad F(x) = hessian (x - x*), and the hessian follows from differences of
     // grad F along the axes, all of which only enter here through the norm, so compare norms along
     // a line through x*.
-    const VectorXd solution = c.problem.known_solution(personal)->x;
+    const VectorXd solution = c.problem.known_solutions(personal).front().x;
     const auto norm_at = [&](double t) {
       const AgentMatrix xs = c.constant(solution + t * (x - solution));
       const AgentMatrix ys = c.constant(VectorXd::Zero(6));
@@ -48,7 +48,7 @@ TEST(Evaluator, TrueHypergradientIsTheDerivativeOfTheUpperValueAtTheLowerSolutio
 TEST(Evaluator, ConsensusErrorAndDistanceAreTheirDefinitions) {
   Case c;
   Evaluator evaluator(c.problem, c.network, MetricsOptions{}, false);
-  const VectorXd solution = c.problem.known_solution(false)->x;
+  const VectorXd solution = c.problem.known_solutions(false).front().x;
   AgentMatrix x = c.constant(solution);
   AgentMatrix y = c.constant(VectorXd::Zero(6));
   for (int i = 0; i < x.cols(); ++i)

@@ -66,7 +66,7 @@ class Quadratic final : public BilevelProblem {
   bool has_exact_products() const override { return true; }
   void product(int local, const Sample& sample, const AgentProduct& product) const override;
   std::optional<std::uint64_t> sub_batch_seed() const override { return seed_; }
-  std::optional<KnownSolution> known_solution(bool personal) const override;
+  std::vector<KnownSolution> known_solutions(bool personal) const override;
 
  private:
   QuadraticMatrices make_matrices(AgentId agent) const;
