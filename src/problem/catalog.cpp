@@ -1,5 +1,6 @@
 #include "echelon/problem/catalog.hpp"
 
+#include "echelon/problem/analytic.hpp"
 #include "echelon/problem/hyper_cleaning.hpp"
 #include "echelon/problem/quadratic.hpp"
 #include "echelon/problem/regularization_selection.hpp"
@@ -41,6 +42,15 @@ ProblemEntry data_driven(std::string name, std::string summary, std::string form
           }};
 }
 
+/// One line for each instance, indented as `describe` shows formulas.
+std::string analytic_formulas() {
+  std::string all = "by problem.instance:";
+  for (const AnalyticEntry& entry : analytic_catalog()) {
+    all += "\n  " + entry.name + ": " + entry.summary + "\n      " + entry.formula;
+  }
+  return all;
+}
+
 }  // namespace
 
 const std::vector<ProblemEntry>& problem_catalog() {
@@ -52,6 +62,9 @@ const std::vector<ProblemEntry>& problem_catalog() {
       closed_form<Quadratic, PqOptions>(
           "p-q", "one quadratic with x* = A (A + I)^-1 1, for checking methods",
           "g = 1/2 y'A y - x'y;  f = 1/2 |x - 1|^2 + 1/2 y'A y;  A = diag(linspace(.5, 2, d))", ""),
+      closed_form<Analytic, AnalyticOptions>(
+          "analytic", "small problems with known answers, in the plane most of them",
+          analytic_formulas(), ""),
       data_driven<HyperCleaning, HyperCleaningOptions>(
           "hyper-cleaning",
           "weights of training samples with wrong labels, from a small clean set (IDX files)",

@@ -25,6 +25,7 @@ inline Settings small_problem(const std::string& name) {
   if (name == "quadratic")
     return base + Settings{{"problem.upper_dimension", "5"}, {"problem.lower_dimension", "7"}};
   if (name == "p-q") return base + Settings{{"problem.heterogeneity", "0.5"}};
+  if (name == "analytic") return base + Settings{{"problem.heterogeneity", "0.1"}};
   if (name == "hyper-cleaning") {
     return base + Settings{{"problem.images", data + "mnist/t10k-images-idx3-ubyte.gz"},
                            {"problem.labels", data + "mnist/t10k-labels-idx1-ubyte.gz"},
