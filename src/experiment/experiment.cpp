@@ -149,6 +149,7 @@ void Experiment::compose(const DataSource& data) {
                                static_cast<std::uint64_t>(general_.experiment.seed),
                                method_entry_->uses_products};
   problem_ = problem_entry_->make(context, configuration_);
+  require_served(*method_entry_, *problem_);
   const bool personal = general_.consensus.personal();
   std::map<Role, Network*> networks;
   for (const auto& [role, network] : networks_) networks[role] = network.get();

@@ -10,8 +10,8 @@ MethodEntry f2ba_entry();
 MethodEntry soba_entry();
 MethodEntry hjfbio_entry();
 
-/// Options, description and construction of a method type whose constructor takes (context,
-/// options).
+/// Options, description, construction and cost of a method type whose constructor takes (context,
+/// options); `Options` has visit(OptionVisitor&) and cost().
 template <class MethodType, class Options>
 void bind(MethodEntry& entry, const Options& defaults) {
   entry.options = [defaults] { return describe_options(defaults); };
@@ -19,6 +19,11 @@ void bind(MethodEntry& entry, const Options& defaults) {
     Options options = defaults;
     configuration.read("method", options);
     return std::make_unique<MethodType>(context, options);
+  };
+  entry.cost = [defaults](Configuration& configuration) {
+    Options options = defaults;
+    configuration.read("method", options);
+    return options.cost();
   };
 }
 

@@ -36,6 +36,15 @@ struct F2saOptions {
     schedule.visit(visitor);
   }
 
+  MethodCost cost() const {
+    const auto steps = static_cast<double>(inner_steps);
+    const double paths = richardson ? 2 : 1;
+    return {.x_steps = paths,
+            .y_steps = paths * steps,
+            .auxiliary_steps = paths * steps,
+            .gradients = paths * 3 * (steps + 1)};
+  }
+
   double penalty(std::uint64_t k) const {
     const double iteration = static_cast<double>(k);
     const double grown = lambda_exponent == 0
@@ -58,7 +67,7 @@ class PenaltyPath {
         lambda_factor_(lambda_factor),
         x_(context.upper_variable("x")),
         y_(context.lower_variable("y")),
-        z_(context.auxiliary_variable("z", context.problem.start_y())),
+        z_(context.lower_copy("z")),
         p_(context.problem.upper_dimension()),
         q_(context.problem.lower_dimension()),
         m_(context.network.agents().count()),
@@ -168,9 +177,13 @@ MethodEntry f2sa_entry() {
       .formula = formula,
       .reference = "J. Kwon, D. Kwon, S. Wright, R. Nowak, ICML 2023, arXiv:2301.10945",
       .assumes = "lower level strongly convex; x is biased by about 1 / lambda",
+      .fails = "reports f below the optimum, since y is not feasible; too few inner steps add bias",
+      .serves = {.set = true},
       .uses_products = false,
+      .means_first = false,
       .options = {},
-      .make = {}};
+      .make = {},
+      .cost = {}};
   bind<F2sa>(entry, F2saOptions{});
   return entry;
 }

@@ -1,4 +1,5 @@
 #include "entries.hpp"
+#include "products.hpp"
 
 namespace echelon::detail {
 
@@ -8,9 +9,7 @@ struct SobaOptions {
   double alpha = 0.1;
   double beta = 0.3;
   double gamma = 0.3;
-  std::string products = "difference";
-  std::string difference_rule = "relative";
-  double difference_step = 6e-6;
+  ProductOptions products;
   double radius = 0;
   StepSchedule schedule;
 
@@ -18,24 +17,17 @@ struct SobaOptions {
     visitor("alpha", alpha, at_least(0), "step of x");
     visitor("beta", beta, at_least(0), "step of y; about 1 / L_g");
     visitor("gamma", gamma, at_least(0), "step of v; about 1 / L_g");
-    visitor.choice("products", products, {"difference", "exact"},
-                   "second-order products: central differences of gradients, or the problem's own");
-    visitor.choice("difference_rule", difference_rule, {"relative", "capped", "absolute"},
-                   "width d of the differences: step (1+|y|)/|v|, step / max(1,|v|), or step");
-    visitor("difference_step", difference_step, above(0), "the step in difference_rule");
+    products.visit(visitor);
     visitor("radius", radius, at_least(0), "v is kept in the ball of this radius; 0 = no ball");
     schedule.visit(visitor);
   }
 
-  DifferenceStep difference() const {
-    using Rule = DifferenceStep::Rule;
-    const Rule rule = difference_rule == "relative" ? Rule::relative
-                      : difference_rule == "capped" ? Rule::capped
-                                                    : Rule::absolute;
-    return {rule, difference_step};
+  MethodCost cost() const {
+    MethodCost cost{.auxiliary_steps = 1, .gradients = 2};
+    products.add_to(cost, 1);
+    return cost;
   }
 };
-
 /// Single loop, Jacobi; v follows the solution of H v = grad_y f with H = d2g/dy2, J = d2g/dydx,
 /// all at the old (x, y, v):
 ///
@@ -46,6 +38,7 @@ class Soba final : public Method {
   Soba(const MethodContext& context, const SobaOptions& options)
       : problem_(context.problem),
         options_(options),
+        products_(context.problem, options.products),
         x_(context.upper_variable("x")),
         y_(context.lower_variable("y")),
         v_(context.auxiliary_variable("v", VectorXd::Zero(context.problem.lower_dimension()))),
@@ -57,21 +50,13 @@ class Soba final : public Method {
         fy_(q_, m_),
         gy_(q_, m_),
         hv_(q_, m_),
-        jv_(p_, m_) {
-    require(options.products == "difference" || problem_.has_exact_products(), ErrorKind::usage,
-            "method.products = exact: this problem offers no exact products; use `difference`");
-  }
+        jv_(p_, m_) {}
 
   void iterate(std::uint64_t k) override {
     const Oracle oracle = [&](const Sample& sample, OraclePoint at, OracleOutputs out) {
       problem_.grad_f(sample, {{*at[0], *at[1], out[0], out[1]}});
       problem_.grad_g(sample, {{*at[0], *at[1], nullptr, out[2]}});
-      const ProductPoint point{*at[0], *at[1], *at[2], out[3], out[4]};
-      if (options_.products == "exact") {
-        problem_.exact_product(sample, point);
-      } else {
-        problem_.difference_product(sample, point, options_.difference());
-      }
+      products_(sample, {*at[0], *at[1], *at[2], out[3], out[4]});
     };
     const double upper = options_.schedule.upper(k);
     const double lower = options_.schedule.lower(k);
@@ -96,6 +81,7 @@ class Soba final : public Method {
  private:
   BilevelProblem& problem_;
   SobaOptions options_;
+  Products products_;
   ConsensusVariable x_, y_, v_;
   Index p_, q_;
   int m_;
@@ -116,9 +102,13 @@ MethodEntry soba_entry() {
           "M. Dagreou, P. Ablin, S. Vaiter, T. Moreau, NeurIPS 2022, arXiv:2201.13409 (finite "
           "differences: as in arXiv:2312.03807)",
       .assumes = "lower level strongly convex; no penalty bias",
+      .fails = "stops at a wrong point where the lower level has more than one minimizer",
+      .serves = {},
       .uses_products = true,
+      .means_first = false,
       .options = {},
-      .make = {}};
+      .make = {},
+      .cost = {}};
   bind<Soba>(entry, SobaOptions{});
   return entry;
 }
@@ -129,8 +119,8 @@ MethodEntry hjfbio_entry() {
   entry.summary = "SOBA with differences of a fixed width and v kept in a ball (noise-free form)";
   entry.reference = "F. Huang, ICML 2024, arXiv:2407.17823";
   SobaOptions options;
-  options.difference_rule = "absolute";
-  options.difference_step = 1e-4;
+  options.products.difference_rule = "absolute";
+  options.products.difference_step = 1e-4;
   options.radius = 1000;
   bind<Soba>(entry, options);
   return entry;
