@@ -144,41 +144,53 @@ ExchangePlan::ExchangePlan(const MixingMatrix& matrix, const AgentSet& agents,
 void ExchangePlan::find_narrow_order() {
   std::vector<int> natural(static_cast<std::size_t>(local));
   std::iota(natural.begin(), natural.end(), 0);
-  for (const auto& candidate : {natural, cuthill_mckee(own_neighbors(*this))}) {
-    std::vector<int> at(candidate.size());  // of each agent in the order
-    for (int t = 0; t < local; ++t) {
-      at[static_cast<std::size_t>(candidate[static_cast<std::size_t>(t)])] = t;
+  sweep = sweep_in(natural);
+  Sweep narrow = sweep_in(cuthill_mckee(own_neighbors(*this)));
+  // Memory is read fastest from one end to the other.
+  if (sweep.window > 2 * narrow.window) sweep = std::move(narrow);
+}
+
+ExchangePlan::Sweep ExchangePlan::sweep_in(std::vector<int> order) const {
+  const auto agents = static_cast<std::size_t>(local);
+  const auto each_operand = [&](int agent, const auto& body) {
+    body(agent);  // its result may overwrite what its column is made of
+    for (auto t = offsets[static_cast<std::size_t>(agent)];
+         t < offsets[static_cast<std::size_t>(agent) + 1]; ++t) {
+      if (terms[t].slot < local) body(terms[t].slot);
     }
-    std::vector<int> first(candidate.size());  // column that is read by this or a later agent
-    std::vector<int> last(candidate.size());
-    int ready = 0;
-    for (int t = 0; t < local; ++t) {
-      const auto agent = static_cast<std::size_t>(candidate[static_cast<std::size_t>(t)]);
-      int low = t;
-      ready = std::max(ready, t + 1);
-      for (auto term = offsets[agent]; term < offsets[agent + 1]; ++term) {
-        if (terms[term].slot >= local) continue;
-        const int where = at[static_cast<std::size_t>(terms[term].slot)];
-        low = std::min(low, where);
-        ready = std::max(ready, where + 1);
-      }
-      first[static_cast<std::size_t>(t)] = low;
-      last[static_cast<std::size_t>(t)] = ready;
-    }
-    for (std::size_t t = candidate.size() - 1; t > 0; --t) {
-      first[t - 1] = std::min(first[t - 1], first[t]);
-    }
-    int widest = 0;
-    for (std::size_t t = 0; t < candidate.size(); ++t) {
-      widest = std::max(widest, last[t] - first[t]);
-    }
-    if (window > 0 && widest >= window) continue;
-    window = widest;
-    order = candidate;
-    needed = last;
-    ring_place = at;
-    for (int& place_in_ring : ring_place) place_in_ring %= window;
+  };
+  std::vector<int> last_use(agents, 0);
+  for (int t = 0; t < local; ++t) {
+    each_operand(order[static_cast<std::size_t>(t)],
+                 [&](int slot) { last_use[static_cast<std::size_t>(slot)] = t; });
   }
+  Sweep sweep;
+  sweep.needed.resize(agents);
+  sweep.ring_place.assign(agents, 0);
+  std::vector<char> seen(agents, 0);
+  std::vector<int> free_places;
+  std::vector<std::vector<int>> freed_after(agents);  // places, by the step of their last use
+  for (int t = 0; t < local; ++t) {
+    if (t > 0) {
+      const auto& freed = freed_after[static_cast<std::size_t>(t) - 1];
+      free_places.insert(free_places.end(), freed.begin(), freed.end());
+    }
+    each_operand(order[static_cast<std::size_t>(t)], [&](int slot) {
+      const auto at = static_cast<std::size_t>(slot);
+      if (seen[at] != 0) return;
+      seen[at] = 1;
+      sweep.evaluated.push_back(slot);
+      if (place[at] >= 0) return;
+      if (free_places.empty()) free_places.push_back(sweep.window++);
+      sweep.ring_place[at] = free_places.back();
+      free_places.pop_back();
+      freed_after[static_cast<std::size_t>(last_use[at])].push_back(sweep.ring_place[at]);
+    });
+    sweep.needed[static_cast<std::size_t>(t)] = static_cast<int>(sweep.evaluated.size());
+  }
+  sweep.window = std::max(sweep.window, 1);
+  sweep.order = std::move(order);
+  return sweep;
 }
 
 }  // namespace echelon

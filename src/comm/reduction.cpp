@@ -229,9 +229,12 @@ constexpr int slice_tag = 3;
 /// Rows that travel in one message: below the length at which TCP transports start to negotiate,
 /// and short enough that folding one piece hides behind the arrival of the next.
 constexpr Index piece_rows = 6144;
-/// Pieces of partial sums that a rank sends before it waits for those of the others: more of them
-/// fill the queues of a switch and are sent again.
-constexpr int pieces_ahead = 2;
+/// Pieces of partial sums that a rank sends to each other before it waits for theirs: what many
+/// send to one at once fills the queue of its switch and is sent again.
+int pieces_ahead(int ranks) {
+  constexpr int toward_one_rank = 8;
+  return std::max(2, toward_one_rank / (ranks - 1));
+}
 
 }  // namespace
 
@@ -252,9 +255,10 @@ class TreeReduction::MessageRound {
   std::int64_t run() {
     post_receives();
     const int pieces = pieces_of(longest_slice());
-    for (int piece = 0; piece < pieces + pieces_ahead; ++piece) {
+    const int ahead = pieces_ahead(ranks_.size());
+    for (int piece = 0; piece < pieces + ahead; ++piece) {
       if (piece < pieces) send_partials(piece);
-      const int folded = piece - pieces_ahead;
+      const int folded = piece - ahead;
       if (folded < 0 || folded >= pieces_of(length_of(me()))) continue;
       fold(folded);
       send_result(folded);

@@ -42,19 +42,25 @@ struct ExchangePlan {
   std::vector<Term> terms;
   std::int64_t edges_from_own = 0;  ///< messages of a round if each agent had a machine of its own
 
-  /// A narrow order of the own agents: before agent order[t] is mixed, columns order[0 ..
-  /// needed[t]) are evaluated, and no more than `window` successive ones are ever alive. A window
-  /// of 0 says that nobody looked for an order.
-  std::vector<int> order;
-  std::vector<int> needed;
-  int window = 0;
-  std::vector<int> ring_place;  ///< of each own agent: its position in the order mod window
+  /// In which order the own agents are mixed, so that few columns are alive at once. Before agent
+  /// order[t] is mixed, columns evaluated[0 .. needed[t]) are evaluated; each keeps its place in a
+  /// ring of `window` columns until it was read for the last time. A window of 0 says that nobody
+  /// looked for an order.
+  struct Sweep {
+    std::vector<int> order;
+    std::vector<int> evaluated;
+    std::vector<int> needed;
+    std::vector<int> ring_place;  ///< of each own agent that is not published
+    int window = 0;
+  };
+  Sweep sweep;
 
   ExchangePlan(const MixingMatrix& matrix, const AgentSet& agents, const std::vector<int>& owner,
                int rank, bool find_order);
 
  private:
   void find_narrow_order();
+  Sweep sweep_in(std::vector<int> order) const;
 };
 
 }  // namespace echelon

@@ -140,7 +140,7 @@ class Mixer {
     const TraceSpan span("mix", name_);
     begin_round(Exchange::Pace::strip_by_strip);
     const int strips = exchange_->strips();
-    exchange_->reserve_rings(exchange_->plan().window);
+    exchange_->reserve_rings(exchange_->plan().sweep.window);
     if (detail::can_share_strips(*exchange_)) {
       parallel_for(strips, [&](int s) {
         detail::mix_through_ring(*exchange_, s * Exchange::strip_rows, rows_of(s), write_rows,

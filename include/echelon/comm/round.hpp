@@ -27,8 +27,7 @@ class Columns {
  public:
   /// Unpublished columns are read from the exchange's block.
   explicit Columns(Exchange& exchange);
-  /// Unpublished columns are read from a ring: agent i at ring + (position_of[i] mod window) *
-  /// stride.
+  /// Unpublished columns are read from a ring: agent i at ring + ring_place[i] * stride.
   Columns(Exchange& exchange, const double* ring, Index stride, Index from);
 
   const double* at(int slot, Index from) const {
@@ -36,7 +35,7 @@ class Columns {
     const int place = plan_.place[static_cast<std::size_t>(slot)];
     if (place >= 0) return exchange_.outgoing(place, from);
     if (ring_ != nullptr) {
-      return ring_ + plan_.ring_place[static_cast<std::size_t>(slot)] * stride_ +
+      return ring_ + plan_.sweep.ring_place[static_cast<std::size_t>(slot)] * stride_ +
              (from - ring_from_);
     }
     return unpublished_ + slot * unpublished_stride_ + from;
@@ -63,14 +62,14 @@ inline bool fits_ring(const Exchange& exchange) {
   constexpr Index cache_bytes = 512 * 1024;
   const ExchangePlan& plan = exchange.plan();
   const Index rows = std::min(Exchange::strip_rows, exchange.dimension());
-  return thread_count() == 1 && plan.window > 0 &&
-         plan.window * rows * static_cast<Index>(sizeof(double)) <= cache_bytes;
+  return thread_count() == 1 && plan.sweep.window > 0 &&
+         plan.sweep.window * rows * static_cast<Index>(sizeof(double)) <= cache_bytes;
 }
 
 /// With nobody to wait for, threads take strips of their own.
 inline bool can_share_strips(const Exchange& exchange) {
   const ExchangePlan& plan = exchange.plan();
-  return thread_count() > 1 && plan.peers.empty() && plan.window > 0 &&
+  return thread_count() > 1 && plan.peers.empty() && plan.sweep.window > 0 &&
          exchange.strips() >= 2 * thread_count();
 }
 
@@ -80,17 +79,19 @@ template <class Write, class Combine>
 void mix_through_ring(Exchange& exchange, Index from, Index rows, const Write& write_rows,
                       const Combine& combine) {
   const ExchangePlan& plan = exchange.plan();
+  const ExchangePlan::Sweep& sweep = plan.sweep;
   const Index stride = padded_rows(rows);
-  double* const ring = exchange.ring(plan.window);
+  double* const ring = exchange.ring(sweep.window);
   const Columns columns(exchange, ring, stride, from);
   int evaluated = 0;
-  for (std::size_t t = 0; t < plan.order.size(); ++t) {
-    for (; evaluated < plan.needed[t]; ++evaluated) {
-      const int slot = plan.order[static_cast<std::size_t>(evaluated)];
+  for (std::size_t t = 0; t < sweep.order.size(); ++t) {
+    for (; evaluated < sweep.needed[t]; ++evaluated) {
+      const int slot = sweep.evaluated[static_cast<std::size_t>(evaluated)];
       if (plan.place[static_cast<std::size_t>(slot)] >= 0) continue;
-      write_rows(slot, from, rows, ring + plan.ring_place[static_cast<std::size_t>(slot)] * stride);
+      write_rows(slot, from, rows,
+                 ring + sweep.ring_place[static_cast<std::size_t>(slot)] * stride);
     }
-    combine(plan.order[t], from, rows, columns);
+    combine(sweep.order[t], from, rows, columns);
   }
 }
 
