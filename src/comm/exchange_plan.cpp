@@ -164,9 +164,9 @@ ExchangePlan::Sweep ExchangePlan::sweep_in(std::vector<int> order) const {
     each_operand(order[static_cast<std::size_t>(t)],
                  [&](int slot) { last_use[static_cast<std::size_t>(slot)] = t; });
   }
-  Sweep sweep;
-  sweep.needed.resize(agents);
-  sweep.ring_place.assign(agents, 0);
+  Sweep result;
+  result.needed.resize(agents);
+  result.ring_place.assign(agents, 0);
   std::vector<char> seen(agents, 0);
   std::vector<int> free_places;
   std::vector<std::vector<int>> freed_after(agents);  // places, by the step of their last use
@@ -179,18 +179,18 @@ ExchangePlan::Sweep ExchangePlan::sweep_in(std::vector<int> order) const {
       const auto at = static_cast<std::size_t>(slot);
       if (seen[at] != 0) return;
       seen[at] = 1;
-      sweep.evaluated.push_back(slot);
+      result.evaluated.push_back(slot);
       if (place[at] >= 0) return;
-      if (free_places.empty()) free_places.push_back(sweep.window++);
-      sweep.ring_place[at] = free_places.back();
+      if (free_places.empty()) free_places.push_back(result.window++);
+      result.ring_place[at] = free_places.back();
       free_places.pop_back();
-      freed_after[static_cast<std::size_t>(last_use[at])].push_back(sweep.ring_place[at]);
+      freed_after[static_cast<std::size_t>(last_use[at])].push_back(result.ring_place[at]);
     });
-    sweep.needed[static_cast<std::size_t>(t)] = static_cast<int>(sweep.evaluated.size());
+    result.needed[static_cast<std::size_t>(t)] = static_cast<int>(result.evaluated.size());
   }
-  sweep.window = std::max(sweep.window, 1);
-  sweep.order = std::move(order);
-  return sweep;
+  result.window = std::max(result.window, 1);
+  result.order = std::move(order);
+  return result;
 }
 
 }  // namespace echelon
