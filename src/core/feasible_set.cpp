@@ -1,6 +1,7 @@
 #include "echelon/core/feasible_set.hpp"
 
 #include <Eigen/Cholesky>
+#include <Eigen/QR>
 #include <algorithm>
 #include <functional>
 #include <utility>
@@ -57,13 +58,15 @@ FeasibleSet FeasibleSet::simplex() {
 FeasibleSet FeasibleSet::affine(Eigen::MatrixXd B, VectorXd e) {
   require(B.rows() == e.size(), ErrorKind::usage, "an affine set {v : B v = e} needs ", B.rows(),
           " numbers in e, not ", e.size());
-  const Eigen::LLT<Eigen::MatrixXd> gram(B * B.transpose());
-  require(gram.info() == Eigen::Success, ErrorKind::usage,
+  // By the rank: rounding may hide from a Cholesky factorization that B B' is singular.
+  require(Eigen::ColPivHouseholderQR<Eigen::MatrixXd>(B.transpose()).rank() == B.rows(),
+          ErrorKind::usage,
           "an affine set {v : B v = e} needs linearly independent rows of B; leave out those that "
           "repeat others");
   FeasibleSet set;
   set.kind_ = Kind::affine;
   set.low_ = std::move(e);
+  const Eigen::LLT<Eigen::MatrixXd> gram(B * B.transpose());
   set.pseudoinverse_ = gram.solve(B).transpose();
   set.matrix_ = std::move(B);
   return set;

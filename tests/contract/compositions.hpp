@@ -25,6 +25,13 @@ inline Settings small_problem(const std::string& name) {
   if (name == "quadratic")
     return base + Settings{{"problem.upper_dimension", "5"}, {"problem.lower_dimension", "7"}};
   if (name == "p-q") return base + Settings{{"problem.heterogeneity", "0.5"}};
+  if (name == "finite-sum") {
+    return base + Settings{{"problem.instance", "qg-1"}, {"problem.batch", "2"}};
+  }
+  if (name == "log-cosh") return base;
+  if (name == "ridge") {
+    return base + Settings{{"problem.train", "20"}, {"problem.validation", "14"}};
+  }
   if (name == "analytic") return base + Settings{{"problem.heterogeneity", "0.1"}};
   if (name == "hyper-cleaning") {
     return base + Settings{{"problem.images", data + "mnist/t10k-images-idx3-ubyte.gz"},
