@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "echelon/core/catalog.hpp"
+#include "echelon/experiment/preset.hpp"
 #include "echelon/io/graph_file.hpp"
 
 namespace echelon {
@@ -35,6 +36,7 @@ class SizeCounter final : public StateVisitor {
 }  // namespace
 
 void ExperimentOptions::visit(OptionVisitor& visitor) {
+  visitor("preset", preset, "a published composition to start from (`echelon list presets`)");
   visitor("seed", seed, at_least(0), "of all random draws");
   visitor.operational(true);
   visitor("output", output, "the run directory; empty: results/<name of the configuration>");
@@ -54,6 +56,7 @@ void CommOptions::visit(OptionVisitor& visitor) {
 }
 
 void GeneralOptions::read_from(Configuration& configuration) {
+  apply_preset(configuration);
   configuration.read("run", experiment);
   configuration.read("run", run);
   configuration.read("network", network);

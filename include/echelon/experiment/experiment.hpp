@@ -19,6 +19,7 @@ namespace echelon {
 
 /// Options of section `run` that are not the runner's.
 struct ExperimentOptions {
+  std::string preset;
   std::int64_t seed = 1;
   std::string output;
   std::int64_t threads = 1;

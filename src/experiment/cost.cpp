@@ -1,0 +1,139 @@
+#include "echelon/experiment/cost.hpp"
+
+#include "echelon/core/catalog.hpp"
+
+namespace echelon {
+
+namespace {
+
+using Length = TrafficTerm::Length;
+
+/// Strategies that a server runs send once per round of several local steps.
+double steps_per_round(const StrategyEntry& strategy, const StrategyOptions& options) {
+  return strategy.served ? static_cast<double>(options.local_steps) : 1.0;
+}
+
+void add_steps(CompositionCost& cost, const ConsensusOptions& consensus, Role role, Length length,
+               double steps) {
+  const StrategyEntry& strategy = consensus.entry(role);
+  const StrategyOptions& options = consensus.options(role);
+  const double vectors = steps * strategy.vectors_sent / steps_per_round(strategy, options);
+  if (vectors == 0) return;
+  if (strategy.name == "all-reduce" || strategy.served) {
+    cost.traffic.push_back({length, vectors, true});
+  } else if (strategy.compressed) {
+    cost.traffic.push_back({length, vectors, false, &options.compression});
+  } else {
+    cost.traffic.push_back({length, vectors * static_cast<double>(options.mixing_rounds), false});
+  }
+}
+
+void add_means(CompositionCost& cost, const MethodCost& method, bool exact, double rounds) {
+  const double repeats = exact ? 1 : rounds;
+  const std::pair<Length, double> means[] = {{Length::upper, method.p_means},
+                                             {Length::lower, method.q_means},
+                                             {Length::scalar, method.scalar_means}};
+  for (const auto& [length, vectors] : means) {
+    if (vectors > 0) cost.traffic.push_back({length, vectors * repeats, exact});
+  }
+}
+
+/// Oracle calls per estimate: recursive estimators also ask at the previous point.
+double factor_of(const EstimatorOptions& estimator) {
+  const bool recursive =
+      estimator.name == "sarah" || (estimator.name == "storm" && estimator.c < 1);
+  return recursive ? 2 : 1;
+}
+
+std::string length_text(Length length) {
+  switch (length) {
+    case Length::upper:
+      return "p";
+    case Length::lower:
+      return "q";
+    default:
+      return "1";
+  }
+}
+
+}  // namespace
+
+CompositionCost cost_of(const GeneralOptions& general, Configuration& configuration) {
+  const MethodEntry& entry = find_entry(method_catalog(), general.method, "method");
+  const MethodCost method = entry.cost(configuration);
+  const ConsensusOptions& consensus = general.consensus;
+  CompositionCost cost;
+  const double factor = factor_of(general.estimator);
+  cost.gradients = factor * method.gradients;
+  cost.products = factor * method.products;
+  cost.values = method.values;
+  if (!entry.means_first) {
+    add_steps(cost, consensus, Role::upper, Length::upper, method.x_steps);
+    add_steps(cost, consensus, Role::lower, Length::lower, method.y_steps);
+    add_steps(cost, consensus, Role::auxiliary, Length::lower, method.auxiliary_steps);
+  } else {
+    const bool exact = consensus.entry(Role::upper).name == "all-reduce" &&
+                       consensus.entry(Role::lower).name == "all-reduce";
+    const auto rounds = static_cast<double>(consensus.all.mixing_rounds);
+    add_means(cost, method, exact, rounds);
+    if (!exact) {
+      cost.traffic.push_back({Length::upper, method.x_steps * rounds});
+      cost.traffic.push_back({Length::lower, method.y_steps * rounds});
+    }
+    if (method.auxiliary_steps > 0) {
+      add_steps(cost, consensus, Role::auxiliary, Length::lower, method.auxiliary_steps);
+    }
+  }
+  if (!consensus.personal()) {
+    MethodCost averaged;
+    averaged.p_means = method.p_exact;
+    averaged.q_means = method.q_exact;
+    averaged.scalar_means = method.scalars_exact;
+    add_means(cost, averaged, true, 1);
+  }
+  return cost;
+}
+
+std::string CompositionCost::traffic_text() const {
+  std::string text_of[2];  // to neighbors, reduced
+  for (const bool reduced : {false, true}) {
+    std::string& out = text_of[reduced ? 1 : 0];
+    for (const Length length : {Length::upper, Length::lower, Length::scalar}) {
+      double plain = 0;
+      for (const TrafficTerm& term : traffic) {
+        if (term.length != length || term.reduced != reduced) continue;
+        if (term.compression == nullptr) {
+          plain += term.vectors;
+          continue;
+        }
+        out += text(out.empty() ? "" : " + ", number_text(term.vectors), " ",
+                    term.compression->compressor, "(", length_text(length), ")");
+      }
+      if (plain > 0) {
+        out += text(out.empty() ? "" : " + ", number_text(plain),
+                    length == Length::scalar ? "" : " " + length_text(length));
+      }
+    }
+  }
+  if (text_of[0].empty() && text_of[1].empty()) return "nothing";
+  std::string all;
+  if (!text_of[0].empty()) all += text_of[0] + " to each neighbor";
+  if (!text_of[1].empty()) all += (all.empty() ? "" : ", ") + text_of[1] + " averaged over all";
+  return all;
+}
+
+double CompositionCost::bytes(bool reduced, Index p, Index q) const {
+  double total = 0;
+  for (const TrafficTerm& term : traffic) {
+    if (term.reduced != reduced) continue;
+    const Index numbers = term.length == Length::upper ? p : term.length == Length::lower ? q : 1;
+    const double each =
+        term.compression == nullptr
+            ? static_cast<double>(numbers) * sizeof(double)
+            : static_cast<double>(make_compressor(*term.compression, numbers)->bytes(numbers));
+    total += term.vectors * each;
+  }
+  return total;
+}
+
+}  // namespace echelon
