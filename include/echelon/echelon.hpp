@@ -14,6 +14,7 @@
 #include "echelon/compression/compressor.hpp"
 #include "echelon/consensus/compressed_exchange.hpp"
 #include "echelon/consensus/mean_tracker.hpp"
+#include "echelon/consensus/step_rule.hpp"
 #include "echelon/consensus/strategy.hpp"
 #include "echelon/consensus/variable.hpp"
 #include "echelon/core/agent_matrix.hpp"

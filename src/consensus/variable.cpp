@@ -47,9 +47,14 @@ void ConsensusVariable::project_onto_ball(double radius) {
   });
 }
 
+void ConsensusVariable::use(StepRule rule) {
+  if (!rule.is_constant()) step_rule_ = std::move(rule);
+}
+
 void ConsensusVariable::visit_state(StateVisitor& visitor) {
   visitor.per_agent("value", value_);
   strategy_->visit_state(visitor);
+  if (step_rule_) step_rule_->visit_state(visitor);
 }
 
 }  // namespace echelon

@@ -13,6 +13,13 @@ double steps_per_round(const StrategyEntry& strategy, const StrategyOptions& opt
   return strategy.served ? static_cast<double>(options.local_steps) : 1.0;
 }
 
+/// What rules that set the step size average at each step.
+void add_step_rule(CompositionCost& cost, const StepOptions& options, Length length, double steps) {
+  if (options.rule == "constant" || steps == 0) return;
+  cost.traffic.push_back(
+      {options.rule == "accumulated-local" ? Length::scalar : length, steps, true});
+}
+
 void add_steps(CompositionCost& cost, const ConsensusOptions& consensus, Role role, Length length,
                double steps) {
   const StrategyEntry& strategy = consensus.entry(role);
@@ -84,6 +91,8 @@ CompositionCost cost_of(const GeneralOptions& general, Configuration& configurat
       add_steps(cost, consensus, Role::auxiliary, Length::lower, method.auxiliary_steps);
     }
   }
+  add_step_rule(cost, general.steps, Length::upper, method.x_steps);
+  add_step_rule(cost, general.steps, Length::lower, method.y_steps + method.auxiliary_steps);
   if (!consensus.personal()) {
     MethodCost averaged;
     averaged.p_means = method.p_exact;

@@ -78,6 +78,7 @@ void GeneralOptions::read_from(Configuration& configuration) {
     configuration.read(section, own);
   }
   configuration.read("estimator", estimator);
+  configuration.read("steps", steps);
   configuration.read("metrics", metrics);
   configuration.read("comm", comm);
   problem = problem_name.name;
@@ -86,9 +87,9 @@ void GeneralOptions::read_from(Configuration& configuration) {
 
 const std::vector<std::string>& configuration_sections() {
   static const std::vector<std::string> sections = {
-      "run",       "network", "network-x", "network-y",           "network-auxiliary",
-      "problem",   "method",  "consensus", "consensus-x",         "consensus-y",
-      "estimator", "metrics", "comm",      "consensus-auxiliary",
+      "run",       "network", "network-x", "network-y",   "network-auxiliary",
+      "problem",   "method",  "consensus", "consensus-x", "consensus-y",
+      "estimator", "steps",   "metrics",   "comm",        "consensus-auxiliary",
   };
   return sections;
 }
@@ -157,9 +158,9 @@ void Experiment::compose(const DataSource& data) {
   std::map<Role, Network*> networks;
   for (const auto& [role, network] : networks_) networks[role] = network.get();
   const auto seed = static_cast<std::uint64_t>(general_.experiment.seed);
-  method_ = method_entry_->make(
-      {*problem_, *network_, general_.consensus, general_.estimator, seed, std::move(networks)},
-      configuration_);
+  method_ = method_entry_->make({*problem_, *network_, general_.consensus, general_.estimator, seed,
+                                 std::move(networks), general_.steps},
+                                configuration_);
   configuration_.require_all_read();
   evaluator_ = std::make_unique<Evaluator>(*problem_, *network_, general_.metrics, personal);
   runner_ = std::make_unique<Runner>(*method_, *problem_, *network_, *evaluator_, general_.run,

@@ -72,9 +72,17 @@ Network& MethodContext::network_of(Role role) const {
 
 ConsensusVariable MethodContext::variable(std::string name, const VectorXd& start, Role role,
                                           FeasibleSet set) const {
-  return {network_of(role),      std::move(name),         start,
-          consensus.entry(role), consensus.options(role), seed,
-          std::move(set)};
+  return stepping(ConsensusVariable(network_of(role), std::move(name), start, consensus.entry(role),
+                                    consensus.options(role), seed, std::move(set)),
+                  role);
+}
+
+ConsensusVariable MethodContext::stepping(ConsensusVariable variable, Role role) const {
+  const StepRule::Place place = role == Role::upper   ? StepRule::Place::upper
+                                : role == Role::lower ? StepRule::Place::lower
+                                                      : StepRule::Place::auxiliary;
+  variable.use({network, variable.name(), place, steps, step_memory});
+  return variable;
 }
 
 ConsensusVariable MethodContext::upper_variable(std::string name) const {

@@ -3,9 +3,11 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "echelon/comm/network.hpp"
+#include "echelon/consensus/step_rule.hpp"
 #include "echelon/consensus/strategy.hpp"
 #include "echelon/core/agent_matrix.hpp"
 #include "echelon/core/feasible_set.hpp"
@@ -33,6 +35,9 @@ class ConsensusVariable {
   const std::string& name() const { return name_; }
   const StrategyEntry& strategy() const { return *entry_; }
 
+  /// Lets steps set themselves. Before the first step.
+  void use(StepRule rule);
+
   /// One step against `direction`, a d x m Eigen expression, evaluated once without allocation.
   /// Collective.
   template <class Derived>
@@ -40,6 +45,7 @@ class ConsensusVariable {
     AgentMatrix& evaluated = network_->scratch("direction", value_.rows());
     parallel_for(static_cast<int>(value_.cols()),
                  [&](int i) { evaluated.col(i) = direction.derived().col(i); });
+    if (step_rule_) step *= step_rule_->factor(evaluated);
     strategy_->advance(value_, evaluated, step);
     if (!set_.is_whole_space()) map([&](int, Vector column) { set_.project(column); });
   }
@@ -73,6 +79,7 @@ class ConsensusVariable {
   FeasibleSet set_;
   AgentMatrix value_;
   std::unique_ptr<ConsensusStrategy> strategy_;
+  std::optional<StepRule> step_rule_;  ///< none: constant
 };
 
 }  // namespace echelon

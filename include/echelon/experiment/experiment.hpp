@@ -46,6 +46,7 @@ struct GeneralOptions {
   std::map<Role, TopologyOptions> networks;  ///< of variables with a section of their own
   ConsensusOptions consensus;
   EstimatorOptions estimator;
+  StepOptions steps;
   CommOptions comm;
   std::string problem = "quadratic";
   std::string method = "f2sa";

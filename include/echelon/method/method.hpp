@@ -59,6 +59,8 @@ struct MethodContext {
   EstimatorOptions estimator;
   std::uint64_t seed = 1;               ///< of random compression
   std::map<Role, Network*> networks{};  ///< of variables that do not use `network`
+  StepOptions steps{};
+  std::shared_ptr<StepMemory> step_memory = std::make_shared<StepMemory>();
 
   /// `outputs` are the heights of the blocks that the oracle writes, `arguments` those of the
   /// variables it depends on; by default x, y and one auxiliary, of which it may use the first few.
@@ -90,6 +92,7 @@ struct MethodContext {
   ConsensusVariable variable_of_means(std::string name, const VectorXd& start, Role role,
                                       FeasibleSet set) const;
   Network& network_of(Role role) const;
+  ConsensusVariable stepping(ConsensusVariable variable, Role role) const;
 };
 
 /// Averages blocks over all agents, exactly and in place; with a personal lower level it leaves
