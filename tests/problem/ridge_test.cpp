@@ -80,7 +80,7 @@ TEST(Ridge, FactorsMakeUpTheHessian) {
 }
 
 TEST(Ridge, DescentLearnsWhatMatters) {
-  const Ridge regularized(all_agents(1), {}, 3);
+  const Ridge regularized(all_agents(1), {.features = 10}, 3);
   VectorXd x = VectorXd::Zero(10);
   for (int k = 0; k < 4000; ++k) x -= 0.5 * regularized.hypergradient(x);
   EXPECT_LT(regularized.hypergradient(x).norm(), 1.5e-3);

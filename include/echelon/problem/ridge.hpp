@@ -17,7 +17,7 @@ struct RidgeOptions {
   std::string upper_variable = "regularization";
   std::int64_t train = 100;
   std::int64_t validation = 100;
-  std::int64_t features = 10;
+  std::int64_t features = 5;
   double label_noise = 0.5;
   double outliers = 0;
   double regularization = 0.01;
