@@ -48,6 +48,17 @@ inline Settings small_problem(const std::string& name) {
   return base;
 }
 
+/// A small problem that a registered method is made for.
+inline Settings problem_for(const MethodEntry& method) {
+  if (method.serves.equalities) {
+    return small_problem("analytic") + Settings{{"problem.instance", "p-q-eq"}};
+  }
+  if (method.serves.inequalities) {
+    return small_problem("analytic") + Settings{{"problem.instance", "clark-westerberg"}};
+  }
+  return small_problem(method.name == "aid-woodfisher" ? "ridge" : "quadratic");
+}
+
 inline Configuration configuration_of(const Settings& settings) {
   Configuration configuration;
   for (const auto& [key, value] : settings) configuration.set(key, value, "test");
