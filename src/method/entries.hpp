@@ -9,6 +9,12 @@ MethodEntry f2sa_entry();
 MethodEntry f2ba_entry();
 MethodEntry soba_entry();
 MethodEntry hjfbio_entry();
+MethodEntry bome_entry();
+MethodEntry meha_entry();
+MethodEntry moreau_entry();
+MethodEntry pgd_cqa_entry();
+MethodEntry rxgf_entry();
+MethodEntry sqcqp_entry();
 
 /// Options, description, construction and cost of a method type whose constructor takes (context,
 /// options); `Options` has visit(OptionVisitor&) and cost().
