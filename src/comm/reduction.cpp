@@ -229,11 +229,10 @@ constexpr int slice_tag = 3;
 /// Rows that travel in one message: below the length at which TCP transports start to negotiate,
 /// and short enough that folding one piece hides behind the arrival of the next.
 constexpr Index piece_rows = 6144;
-/// Pieces of partial sums that a rank sends to each other before it waits for theirs: what many
+/// Pieces of partial sums that a rank sends to each other before it waits for theirs: what several
 /// send to one at once fills the queue of its switch and is sent again.
-int pieces_ahead(int ranks) {
-  constexpr int toward_one_rank = 8;
-  return std::max(2, toward_one_rank / (ranks - 1));
+int pieces_ahead(int ranks, int pieces) {
+  return ranks == 2 ? pieces : std::max(2, 8 / (ranks - 1));
 }
 
 }  // namespace
@@ -255,7 +254,7 @@ class TreeReduction::MessageRound {
   std::int64_t run() {
     post_receives();
     const int pieces = pieces_of(longest_slice());
-    const int ahead = pieces_ahead(ranks_.size());
+    const int ahead = pieces_ahead(ranks_.size(), pieces);
     for (int piece = 0; piece < pieces + ahead; ++piece) {
       if (piece < pieces) send_partials(piece);
       const int folded = piece - ahead;
