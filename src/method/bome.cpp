@@ -67,6 +67,8 @@ class Bome final : public Method {
         means_(context.mean_tracker("bome", options.by_value()
                                                 ? std::vector<Index>{p_, q_, p_, q_, 1}
                                                 : std::vector<Index>{p_, q_, p_, q_})),
+        inner_(context.make_estimator({q_})),
+        outer_(context.make_estimator({p_, q_, p_, q_, p_})),
         gy_hat_(q_, m_),
         gx_hat_(p_, m_),
         value_hat_(1, m_),
@@ -91,6 +93,8 @@ class Bome final : public Method {
     visitor.within("y", y_);
     visitor.within("yhat", yhat_);
     visitor.within("means", means_);
+    visitor.within("inner_estimator", *inner_);
+    visitor.within("outer_estimator", *outer_);
     if (options_.momentum == 0) return;
     visitor.per_agent("dx", dx_);
     visitor.per_agent("dy", dy_);
@@ -100,8 +104,12 @@ class Bome final : public Method {
   void follow_lower_level(std::uint64_t k) {
     if (!options_.carry) yhat_.restart(y_);
     const auto steps = static_cast<std::uint32_t>(options_.inner_steps);
+    const Oracle oracle = [&](const Sample& sample, OraclePoint at, OracleOutputs out) {
+      problem_.grad_g(sample, {{*at[0], *at[1], nullptr, out[0]}});
+    };
     for (std::uint32_t t = 0; t < steps; ++t) {
-      problem_.grad_g({.iteration = k, .step = t}, {{x_, yhat_, nullptr, &gy_hat_}});
+      inner_->estimate({.iteration = k, .step = t}, {&x_.value(), &yhat_.value()}, oracle,
+                       {&gy_hat_});
       yhat_.descend(options_.gamma, gy_hat_);
     }
   }
@@ -110,8 +118,12 @@ class Bome final : public Method {
   void update_means(const Sample& sample) {
     AgentView fx = means_.component(0), fy = means_.component(1);
     AgentView gx = means_.component(2), gy = means_.component(3);
-    problem_.grad_f(sample, {{x_, y_, &fx, &fy}});
-    problem_.grad_g(sample, {{x_, y_, &gx, &gy}, {x_, yhat_, &gx_hat_, nullptr}});
+    const Oracle oracle = [&](const Sample& drawn, OraclePoint at, OracleOutputs out) {
+      problem_.grad_f(drawn, {{*at[0], *at[1], out[0], out[1]}});
+      problem_.grad_g(drawn, {{*at[0], *at[1], out[2], out[3]}, {*at[0], *at[2], out[4], nullptr}});
+    };
+    outer_->estimate(sample, {&x_.value(), &y_.value(), &yhat_.value()}, oracle,
+                     {&fx, &fy, &gx, &gy, &gx_hat_});
     gx -= gx_hat_;
     if (options_.by_value()) {
       AgentView gap = means_.component(4);
@@ -144,6 +156,7 @@ class Bome final : public Method {
   Index p_, q_;
   int m_;
   MeanTracker means_;
+  std::unique_ptr<GradientEstimator> inner_, outer_;
   AgentMatrix gy_hat_, gx_hat_, value_hat_;
   AgentMatrix dx_, dy_;  // with momentum: carried
 };

@@ -2,7 +2,7 @@
 /// "y is stationary for the mean lower level" as one constraint h(x, y) = 0, for methods that
 /// descend f under it.
 
-#include <string>
+#include <memory>
 
 #include "echelon/core/parallel.hpp"
 #include "products.hpp"
@@ -36,6 +36,8 @@ class LowerStationarity {
         p_(problem_.upper_dimension()),
         q_(problem_.lower_dimension()),
         m_(context.network.agents().count()),
+        gradient_estimator_(context.make_estimator({p_, q_, q_})),
+        product_estimator_(context.make_estimator({p_, q_})),
         gradients_(context.mean_tracker("gradients", {p_, q_, q_})),
         product_means_(context.mean_tracker("products", {p_, q_})),
         r_(q_, m_),
@@ -47,12 +49,18 @@ class LowerStationarity {
   void evaluate(const Sample& sample, const AgentView& x, const AgentView& y) {
     AgentView fx = gradients_.component(0), fy = gradients_.component(1);
     AgentView gy = gradients_.component(2);
-    problem_.grad_f(sample, {{x, y, &fx, &fy}});
-    problem_.grad_g(sample, {{x, y, nullptr, &gy}});
+    const Oracle of_gradients = [&](const Sample& drawn, OraclePoint at, OracleOutputs out) {
+      problem_.grad_f(drawn, {{*at[0], *at[1], out[0], out[1]}});
+      problem_.grad_g(drawn, {{*at[0], *at[1], nullptr, out[2]}});
+    };
+    gradient_estimator_->estimate(sample, {&x, &y}, of_gradients, {&fx, &fy, &gy});
     gradients_.update();
     parallel_for(m_, [&](int i) { find_residual(y, i); });
     AgentView jw = product_means_.component(0), hw = product_means_.component(1);
-    products_(sample, {x, y, w_, &hw, &jw});
+    const Oracle of_products = [&](const Sample& drawn, OraclePoint at, OracleOutputs out) {
+      products_(drawn, {*at[0], *at[1], *at[2], out[1], out[0]});
+    };
+    product_estimator_->estimate(sample, {&x, &y, &w_}, of_products, {&jw, &hw});
     product_means_.update();
     parallel_for(m_, [&](int i) {
       hx_.col(i) = 2 * product_means_.mean(0).col(i);
@@ -78,6 +86,8 @@ class LowerStationarity {
   void visit_state(StateVisitor& visitor) {
     visitor.within("gradients", gradients_);
     visitor.within("products", product_means_);
+    visitor.within("gradient_estimator", *gradient_estimator_);
+    visitor.within("product_estimator", *product_estimator_);
   }
 
   /// Adds the calls and means of one evaluation to a method's cost.
@@ -115,6 +125,7 @@ class LowerStationarity {
   Products products_;
   Index p_, q_;
   int m_;
+  std::unique_ptr<GradientEstimator> gradient_estimator_, product_estimator_;
   MeanTracker gradients_, product_means_;
   AgentMatrix r_, w_, hx_, hy_;
 };

@@ -1,12 +1,12 @@
 // Instances with formulas for values, derivatives and solutions.
 
-#include <algorithm>
 #include <array>
 #include <cmath>
 #include <numbers>
 
 #include "analytic_entries.hpp"
 #include "echelon/core/error.hpp"
+#include "echelon/problem/proximal.hpp"
 
 namespace echelon::detail {
 
@@ -231,10 +231,6 @@ AnalyticInstance sine(Index q) {
     return (nearest_minimum_of_sine(x(0) + a, 0) + c - x(0)) * ones(q);
   };
   return instance;
-}
-
-double soft_threshold(double value, double threshold) {
-  return std::copysign(std::max(std::abs(value) - threshold, 0.0), value);
 }
 
 // y_i*(x) = soft threshold of a_i = +-1/d at x_i.

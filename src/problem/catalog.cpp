@@ -7,6 +7,7 @@
 #include "echelon/problem/quadratic.hpp"
 #include "echelon/problem/regularization_selection.hpp"
 #include "echelon/problem/ridge.hpp"
+#include "echelon/problem/sparse_regression.hpp"
 
 namespace echelon {
 
@@ -82,6 +83,12 @@ const std::vector<ProblemEntry>& problem_catalog() {
           "ridge", "hyper-parameters of ridge regression with an exact hypergradient",
           "g_i = n/N 1/2 sum_b w_b (a_b'y - t_b)^2 + 1/2 sum_j r_j y_j^2;  "
           "f_i = n/M 1/2 sum_b (a_b'y - t_b)^2;  r_j = e^{x_j} or w_b = sigma(x_b)",
+          ""),
+      closed_form<SparseRegression, SparseRegressionOptions>(
+          "sparse-regression",
+          "weights of penalties that press coefficients to zero: nonsmooth lower levels",
+          "g_i = n/N 1/2 sum_b (a_b'y - t_b)^2 + sum_k r(e^{x_k}, y_k);  "
+          "f_i = n/M 1/2 sum_b (a_b'y - t_b)^2;  r(w, y) = w |y|_1, w |y|_2, SCAD or MCP",
           ""),
       data_driven<HyperCleaning, HyperCleaningOptions>(
           "hyper-cleaning",

@@ -32,6 +32,9 @@ inline Settings small_problem(const std::string& name) {
   if (name == "ridge") {
     return base + Settings{{"problem.train", "20"}, {"problem.validation", "14"}};
   }
+  if (name == "sparse-regression") {
+    return base + Settings{{"problem.train", "20"}, {"problem.validation", "14"}};
+  }
   if (name == "analytic") return base + Settings{{"problem.heterogeneity", "0.1"}};
   if (name == "hyper-cleaning") {
     return base + Settings{{"problem.images", data + "mnist/t10k-images-idx3-ubyte.gz"},

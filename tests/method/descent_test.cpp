@@ -3,11 +3,13 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <numbers>
 
 #include "contract/compositions.hpp"
 #include "echelon/core/error.hpp"
+#include "echelon/problem/sparse_regression.hpp"
 
 namespace echelon {
 namespace {
@@ -54,6 +56,19 @@ Ending end_of(const Settings& settings) {
       << outcome.detail;
   return {experiment.network().mean_for_report(experiment.method().x()),
           experiment.network().mean_for_report(experiment.method().y())};
+}
+
+/// Agents that differ, around a ring of 8.
+const Settings ring{{"problem.name", "p-q"},
+                    {"problem.heterogeneity", "0.5"},
+                    {"network.agents", "8"},
+                    {"metrics.every", "1000000"}};
+
+/// Distance between the ends with gt-atc and with all-reduce.
+double gap(const Settings& settings) {
+  const Ending tracked = end_of(settings + Settings{{"consensus.strategy", "gt-atc"}});
+  const Ending averaged = end_of(settings + Settings{{"consensus.strategy", "all-reduce"}});
+  return std::hypot((tracked.x - averaged.x).norm(), (tracked.y - averaged.y).norm());
 }
 
 double slope(double bias_1, double error_1, double bias_2, double error_2) {
@@ -257,6 +272,47 @@ TEST(Lasso, MehaTakesTheProximalMap) {
   EXPECT_LT((end.y - solution).norm(), 5e-3);
 }
 
+TEST(SparseRegression, MehaFindsTheBestWeightForEveryPenalty) {
+  for (const char* penalty : {"l1", "group", "scad", "mcp"}) {
+    const SparseRegressionOptions options{
+        .penalty = penalty, .train = 25, .groups = 1, .label_noise = 1, .start_weight = 0.2};
+    const SparseRegression problem(AgentSet{1, {0}}, options, 4);
+    const auto F = [&](double log_weight) {
+      const VectorXd x = VectorXd::Constant(1, log_weight);
+      const VectorXd y = problem.lower_solution(x).value();
+      return problem.value(Level::upper, 0, Sample::everything(), ConstVector(x.data(), 1),
+                           ConstVector(y.data(), y.size()));
+    };
+    const double start = F(std::log(options.start_weight));
+    double best = start;
+    for (double log_weight = -6; log_weight < 1; log_weight += 0.05) {
+      best = std::min(best, F(log_weight));
+    }
+    EXPECT_LT(best, start - 1e-3) << penalty;
+    const Ending end = end_of(exact + method("meha", 40000) + x_step("1") +
+                              Settings{{"run.seed", "4"},
+                                       {"problem.name", "sparse-regression"},
+                                       {"problem.penalty", penalty},
+                                       {"problem.train", "25"},
+                                       {"problem.groups", "1"},
+                                       {"problem.label_noise", "1"},
+                                       {"problem.start_weight", "0.2"}});
+    EXPECT_LT(F(end.x(0)), best + 2e-4) << penalty;
+  }
+}
+
+TEST(SparseRegression, MehaOnARingApproachesTheAnswerOfExactMeans) {
+  for (const char* penalty : {"l1", "group"}) {
+    const Settings problem{{"problem.name", "sparse-regression"},
+                           {"problem.penalty", penalty},
+                           {"network.agents", "8"},
+                           {"metrics.every", "1000000"}};
+    const double early = gap(problem + method("meha", 4000) + x_step("1"));
+    EXPECT_LT(early, 1e-2) << penalty;
+    EXPECT_LT(gap(problem + method("meha", 32000) + x_step("1")), 0.5 * early) << penalty;
+  }
+}
+
 TEST(Bounds, AnActiveBoundOfTheLowerLevelIsPartOfItsSolution) {
   // y*(x) = 1 is clamped there, with grad_y g = -1.4.
   for (const auto& [name, tolerance] : std::map<std::string, double>{{"bome", 1e-8},
@@ -285,16 +341,16 @@ TEST(Start, RxgfMayBeginAtALowerSolution) {
 // Agents that differ, around a ring of 8
 // ------------------------------------------------------------------------------------------------
 
-const Settings ring{{"problem.name", "p-q"},
-                    {"problem.heterogeneity", "0.5"},
-                    {"network.agents", "8"},
-                    {"metrics.every", "1000000"}};
-
-/// Distance between the ends with gt-atc and with all-reduce.
-double gap(const Settings& settings) {
-  const Ending tracked = end_of(settings + Settings{{"consensus.strategy", "gt-atc"}});
-  const Ending averaged = end_of(settings + Settings{{"consensus.strategy", "all-reduce"}});
-  return std::hypot((tracked.x - averaged.x).norm(), (tracked.y - averaged.y).norm());
+TEST(Estimators, StandBetweenTheOraclesAndTheMeans) {
+  for (const char* name : {"bome", "meha", "moreau", "pgd-cqa", "rxgf"}) {
+    const Settings base = p_q + method(name, 200);
+    const Ending plain = end_of(base);
+    // Without noise, STORM's correction is exact.
+    const Ending storm = end_of(base + Settings{{"estimator.name", "storm"}});
+    EXPECT_LT((storm.x - plain.x).norm(), 1e-6) << name;
+    const Ending momentum = end_of(base + Settings{{"estimator.name", "momentum"}});
+    EXPECT_GT((momentum.x - plain.x).norm(), 1e-6) << name;
+  }
 }
 
 TEST(Ring, TrackedMeansEndAtTheAnswerOfExactOnes) {
