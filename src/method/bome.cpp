@@ -174,7 +174,8 @@ MethodEntry bome_entry() {
       .assumes = "lower level Polyak-Lojasiewicz; it may have many minimizers",
       .fails =
           "with a constant step floats below the optimum at a residual of about its square root; "
-          "stalls if the inner steps hardly move yhat",
+          "stalls if the inner steps hardly move yhat; where the residual is tiny, a step may "
+          "leave the lower level for a while",
       .serves = {.set = true},
       .uses_products = false,
       .means_first = true,

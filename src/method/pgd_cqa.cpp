@@ -13,6 +13,7 @@ struct PgdCqaOptions {
   double alpha = 1;
   double gamma = 0.01;
   std::int64_t horizon = 0;
+  double tolerance = 1e-10;
   double largest_multiplier = 0;
   ProductOptions products;
   SafeguardOptions safeguard;
@@ -25,6 +26,9 @@ struct PgdCqaOptions {
     visitor("horizon", horizon, at_least(0),
             "K > 0: alpha and gamma as published for K iterations (QP1: both K^-1/3; QP2: "
             "10 K^-1/3 and 10 K^-2/3); 0: as given");
+    visitor("tolerance", tolerance, at_least(0),
+            "residual of the lower level that is small enough; below, dh would be round-off and "
+            "steps would leave the constraint; 0 = as published");
     visitor("largest_multiplier", largest_multiplier, at_least(0),
             "bound of lambda while agents' means differ; 0 = none");
     products.visit(visitor);
@@ -52,9 +56,12 @@ struct PgdCqaOptions {
 
 /// Descends f under h(x, y) = |grad_y g|^2 = 0, one quadratic program per step. Jacobi.
 ///
-///     dh = 2 (J'v, H v),  v = grad_y g;    rho = alpha |dh|^2 (QP1)  or  alpha |dh| |v| (QP2)
+///     dh = 2 (J'v, H v),  v = grad_y g;   rho = alpha |dh|^2 (QP1)  or  alpha |dh| |v| (QP2)
 ///     lambda = [(rho - <df, dh>) / |dh|^2]_+
 ///     (x, y) <- (x, y) - gamma (df + lambda dh)
+///
+/// rho is multiplied by 1 - tolerance / |v|, so that |v| settles where dh still has a direction:
+/// rho alone would take |v| to round-off, and there the constraint drops out for a step.
 ///
 /// df, v and dh are network means. With a set for y as in LowerStationarity.
 class PgdCqa final : public Method {
@@ -93,9 +100,11 @@ class PgdCqa final : public Method {
  private:
   double multiplier(int i) {
     const InnerProducts products = at_.inner_products(i);
-    const double scale =
-        options_.first_mode() ? products.bb : std::sqrt(products.bb) * at_.r().col(i).norm();
-    const double lambda = linear_constraint_multiplier(products, options_.rate() * scale);
+    const double residual = at_.r().col(i).norm();
+    const double dh = std::sqrt(products.bb);
+    const double scale = options_.first_mode() ? dh * dh / residual : dh;  // dh = 0 if residual is
+    const double rho = options_.rate() * scale * (residual - options_.tolerance);
+    const double lambda = linear_constraint_multiplier(products, rho);
     const double largest = options_.largest_multiplier;
     return largest > 0 ? std::min(lambda, largest) : lambda;
   }
