@@ -26,7 +26,7 @@ struct SqcqpOptions {
     safeguard.visit(visitor);
   }
 
-  /// With one trial of the line search per iteration, the most frequent case near the end.
+  /// With one trial of the line search; at an active constraint there are several.
   MethodCost cost() const {
     MethodCost cost{.q_exact = 2, .scalars_exact = 6, .gradients = 1, .values = 2};
     LowerStationarity::add_to(cost, products);
