@@ -47,8 +47,8 @@ void add_means(CompositionCost& cost, const MethodCost& method, bool exact, doub
 
 /// Oracle calls per estimate: recursive estimators also ask at the previous point.
 double factor_of(const EstimatorOptions& estimator) {
-  const bool recursive =
-      estimator.name == "sarah" || (estimator.name == "storm" && estimator.c < 1);
+  const bool recursive = estimator.name == "sarah" ||
+                         (estimator.name == "storm" && (estimator.c < 1 || estimator.decay > 0));
   return recursive ? 2 : 1;
 }
 
@@ -58,8 +58,27 @@ std::string length_text(Length length) {
       return "p";
     case Length::lower:
       return "q";
+    case Length::lower_by_upper:
+      return "p q";
+    case Length::lower_by_lower:
+      return "q q";
     default:
       return "1";
+  }
+}
+
+Index numbers_in(Length length, Index p, Index q) {
+  switch (length) {
+    case Length::upper:
+      return p;
+    case Length::lower:
+      return q;
+    case Length::lower_by_upper:
+      return p * q;
+    case Length::lower_by_lower:
+      return q * q;
+    default:
+      return 1;
   }
 }
 
@@ -74,6 +93,9 @@ CompositionCost cost_of(const GeneralOptions& general, Configuration& configurat
   cost.gradients = factor * method.gradients;
   cost.products = factor * method.products;
   cost.values = method.values;
+  cost.count = method.count;
+  cost.per_x = method.per_x;
+  cost.per_y = method.per_y;
   if (!entry.means_first) {
     add_steps(cost, consensus, Role::upper, Length::upper, method.x_steps);
     add_steps(cost, consensus, Role::lower, Length::lower, method.y_steps);
@@ -86,6 +108,9 @@ CompositionCost cost_of(const GeneralOptions& general, Configuration& configurat
     if (!exact) {
       cost.traffic.push_back({Length::upper, method.x_steps * rounds});
       cost.traffic.push_back({Length::lower, method.y_steps * rounds});
+      if (method.scalar_steps > 0) {
+        cost.traffic.push_back({Length::scalar, method.scalar_steps * rounds});
+      }
     }
     if (method.auxiliary_steps > 0) {
       add_steps(cost, consensus, Role::auxiliary, Length::lower, method.auxiliary_steps);
@@ -95,19 +120,36 @@ CompositionCost cost_of(const GeneralOptions& general, Configuration& configurat
   add_step_rule(cost, general.steps, Length::lower, method.y_steps + method.auxiliary_steps);
   if (!consensus.personal()) {
     MethodCost averaged;
-    averaged.p_means = method.p_exact;
-    averaged.q_means = method.q_exact;
-    averaged.scalar_means = method.scalars_exact;
+    averaged.p_means = factor * method.p_exact;
+    averaged.q_means = factor * method.q_exact;
+    averaged.scalar_means = factor * method.scalars_exact;
     add_means(cost, averaged, true, 1);
+    if (method.per_x.q_exact > 0) {
+      cost.traffic.push_back({Length::lower_by_upper, method.per_x.q_exact, true});
+    }
+    if (method.per_y.q_exact > 0) {
+      cost.traffic.push_back({Length::lower_by_lower, method.per_y.q_exact, true});
+    }
   }
   return cost;
+}
+
+double CompositionCost::gradients_for(Index p, Index q) const {
+  return gradients + static_cast<double>(p) * per_x.gradients +
+         static_cast<double>(q) * per_y.gradients;
+}
+
+double CompositionCost::products_for(Index p, Index q) const {
+  return products + static_cast<double>(p) * per_x.products +
+         static_cast<double>(q) * per_y.products;
 }
 
 std::string CompositionCost::traffic_text() const {
   std::string text_of[2];  // to neighbors, reduced
   for (const bool reduced : {false, true}) {
     std::string& out = text_of[reduced ? 1 : 0];
-    for (const Length length : {Length::upper, Length::lower, Length::scalar}) {
+    for (const Length length : {Length::upper, Length::lower, Length::scalar,
+                                Length::lower_by_upper, Length::lower_by_lower}) {
       double plain = 0;
       for (const TrafficTerm& term : traffic) {
         if (term.length != length || term.reduced != reduced) continue;
@@ -135,7 +177,7 @@ double CompositionCost::bytes(bool reduced, Index p, Index q) const {
   double total = 0;
   for (const TrafficTerm& term : traffic) {
     if (term.reduced != reduced) continue;
-    const Index numbers = term.length == Length::upper ? p : term.length == Length::lower ? q : 1;
+    const Index numbers = numbers_in(term.length, p, q);
     const double each =
         term.compression == nullptr
             ? static_cast<double>(numbers) * sizeof(double)

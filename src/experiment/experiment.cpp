@@ -77,6 +77,7 @@ void GeneralOptions::read_from(Configuration& configuration) {
     StrategyOptions& own = consensus.of[role] = consensus.all;
     configuration.read(section, own);
   }
+  estimator = find_entry(method_catalog(), method_name.name, "method").estimator;
   configuration.read("estimator", estimator);
   configuration.read("steps", steps);
   configuration.read("metrics", metrics);

@@ -94,6 +94,20 @@ std::vector<Preset> decentralized_presets() {
                     {"method.beta", "0.1"},
                     {"method.gamma", "0.1"}},
        "the radius should exceed bound(fy) / mu"},
+      {"ma-dsbo", "inner loops of tracked steps on y and v, moving average on x", madsbo_paper,
+       Origin::reconstructed, method("ma-dsbo") + x_and_lower_by("gossip-cta", "gt-nonatc"),
+       "trackers are carried over; the paper restarts them, which biases the answer "
+       "(method.carry_trackers = no)"},
+      {"ma-dsbo-gt", "the same with gradient tracking on x", madsbo_paper, Origin::reconstructed,
+       method("ma-dsbo") + x_and_lower_by("gt-semi", "gt-nonatc"),
+       "trackers are carried over; the paper restarts them, which biases the answer "
+       "(method.carry_trackers = no)"},
+      {"interact",
+       "gradient tracking on x, the linear system solved exactly; lower levels of the "
+       "agents' own",
+       "Z. Liu, X. Zhang, P. Khanduri, S. Lu, J. Liu, MobiHoc 2022, arXiv:2207.13283",
+       Origin::reconstructed,
+       method("aid-cg") + personal_by("gt-semi") + Settings{{"method.inner_steps", "1"}}, ""},
       {"adasdbo", "SOBA with gossip and steps from accumulated local norms",
        "Z. Zhai, W. Yan, Y. Zhang, NeurIPS 2025, arXiv:2510.24288", Origin::reconstructed,
        method("soba") + all_by("gossip-atc") +

@@ -59,6 +59,9 @@ inline Settings problem_for(const MethodEntry& method) {
   if (method.serves.inequalities) {
     return small_problem("analytic") + Settings{{"problem.instance", "clark-westerberg"}};
   }
+  if (method.name == "bvfim") {  // needs a bound on the values of g
+    return small_problem("analytic") + Settings{{"problem.instance", "sine"}};
+  }
   return small_problem(method.name == "aid-woodfisher" ? "ridge" : "quadratic");
 }
 

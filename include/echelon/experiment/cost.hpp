@@ -11,7 +11,13 @@ namespace echelon {
 
 /// Vectors that an agent sends per iteration once a run is under way.
 struct TrafficTerm {
-  enum class Length { upper, lower, scalar } length = Length::upper;
+  enum class Length {
+    upper,
+    lower,
+    scalar,
+    lower_by_upper,  ///< q p numbers
+    lower_by_lower   ///< q q numbers
+  } length = Length::upper;
   double vectors = 0;
   bool reduced = false;  ///< averaged over all agents; otherwise sent to each neighbor
   const CompressionOptions* compression = nullptr;  ///< nullptr: doubles
@@ -22,6 +28,12 @@ struct CompositionCost {
   double gradients = 0;
   double products = 0;
   double values = 0;
+  MethodCost::Growth per_x, per_y;
+  MethodCost::Count count = MethodCost::Count::exact;
+
+  /// In all, for x in R^p and y in R^q.
+  double gradients_for(Index p, Index q) const;
+  double products_for(Index p, Index q) const;
 
   /// Such as "2 p + 4 q to each neighbor".
   std::string traffic_text() const;
