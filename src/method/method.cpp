@@ -1,5 +1,6 @@
 #include "echelon/method/method.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <utility>
 
@@ -14,8 +15,9 @@ const StrategyEntry& find_strategy(const std::string& name) {
   return find_entry(strategy_catalog(), name, "consensus strategy");
 }
 
-double decayed(double exponent, double offset, std::uint64_t k) {
-  return exponent == 0 ? 1.0 : std::pow(1.0 + static_cast<double>(k) / offset, -exponent);
+double decayed(double exponent, const StepSchedule& schedule, std::uint64_t k) {
+  const double since = std::max(0.0, static_cast<double>(k) - schedule.decay_start);
+  return exponent == 0 ? 1.0 : std::pow(1.0 + since / schedule.decay_offset, -exponent);
 }
 
 }  // namespace
@@ -86,12 +88,16 @@ ConsensusVariable MethodContext::stepping(ConsensusVariable variable, Role role)
 }
 
 ConsensusVariable MethodContext::upper_variable(std::string name) const {
+  return upper_variable(std::move(name), problem.upper_set());
+}
+
+ConsensusVariable MethodContext::upper_variable(std::string name, FeasibleSet set) const {
   const StrategyEntry& strategy = consensus.entry(Role::upper);
   require(!strategy.personal || network.size() == 1, ErrorKind::usage, "consensus.x is `",
           strategy.name,
           "` (the upper variable is what agents agree on); choose consensus.x = gt-atc, and "
           "consensus.y = none for a personal lower level");
-  return variable(std::move(name), problem.start_x(), Role::upper, problem.upper_set());
+  return variable(std::move(name), problem.start_x(), Role::upper, std::move(set));
 }
 
 ConsensusVariable MethodContext::lower_variable(std::string name) const {
@@ -104,6 +110,12 @@ ConsensusVariable MethodContext::lower_copy(std::string name) const {
 
 ConsensusVariable MethodContext::auxiliary_variable(std::string name, const VectorXd& start) const {
   return variable(std::move(name), start, Role::auxiliary);
+}
+
+void MethodContext::require_plain_estimator() const {
+  require(estimator.name == "plain", ErrorKind::usage, "estimator.name = ", estimator.name,
+          ": this method has no use for estimates of earlier iterations (it solves the lower level "
+          "anew in each one); choose estimator.name = plain, or a method such as soba or f2sa");
 }
 
 bool MethodContext::exact_means() const {
@@ -133,6 +145,10 @@ ConsensusVariable MethodContext::upper_variable_of_means(std::string name) const
 
 ConsensusVariable MethodContext::lower_variable_of_means(std::string name) const {
   return variable_of_means(std::move(name), problem.start_y(), Role::lower, problem.lower_set());
+}
+
+ConsensusVariable MethodContext::multiplier_of_means(std::string name, FeasibleSet set) const {
+  return variable_of_means(std::move(name), VectorXd::Zero(1), Role::lower, std::move(set));
 }
 
 ExactMean::ExactMean(const MethodContext& context)
@@ -184,13 +200,15 @@ void StepSchedule::visit(OptionVisitor& visitor) {
   visitor("lower_decay", lower_decay, at_least(0),
           "the same for the steps of y and its auxiliaries");
   visitor("decay_offset", decay_offset, above(0), "iterations before the decay sets in");
+  visitor("decay_start", decay_start, at_least(0),
+          "iterations of constant steps, from which k is counted");
 }
 
 double StepSchedule::upper(std::uint64_t k) const {
-  return decayed(upper_decay, decay_offset, k);
+  return decayed(upper_decay, *this, k);
 }
 double StepSchedule::lower(std::uint64_t k) const {
-  return decayed(lower_decay, decay_offset, k);
+  return decayed(lower_decay, *this, k);
 }
 
 }  // namespace echelon

@@ -46,6 +46,8 @@ class ConsensusStrategy {
   /// One step of length `step` along `direction` (d x m), which is scratch afterwards: swap it,
   /// never copy it. Collective.
   virtual void advance(AgentMatrix& value, AgentMatrix& direction, double step) = 0;
+  /// Lets trackers and increments start anew, as if the next direction were the first.
+  virtual void forget() {}
   /// Everything carried from step to step besides the value.
   virtual void visit_state(StateVisitor&) {}
 };

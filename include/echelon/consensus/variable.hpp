@@ -65,6 +65,9 @@ class ConsensusVariable {
   /// Goes on from another value; trackers are kept.
   void restart(const AgentView& value);
 
+  /// Goes on from the same value; trackers start anew.
+  void forget() { strategy_->forget(); }
+
   const FeasibleSet& set() const { return set_; }
 
   /// Projects each agent's value onto the ball of `radius` around 0: v min(1, radius / |v|).

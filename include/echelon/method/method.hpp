@@ -68,12 +68,17 @@ struct MethodContext {
                                                     const std::vector<Index>& arguments = {}) const;
   /// x and y, which start where the problem says and stay in its sets.
   ConsensusVariable upper_variable(std::string name) const;
+  /// The same in another set, for methods that project x themselves, at times of their own.
+  ConsensusVariable upper_variable(std::string name, FeasibleSet set) const;
   ConsensusVariable lower_variable(std::string name) const;
   /// Another point of the lower level, such as z of a penalty method: as y, with the strategy of
   /// auxiliaries.
   ConsensusVariable lower_copy(std::string name) const;
   /// In the space of y, free; starts at `start`.
   ConsensusVariable auxiliary_variable(std::string name, const VectorXd& start) const;
+  /// Throws a usage error if an estimator is asked for that remembers; for methods that solve the
+  /// lower level anew in each iteration.
+  void require_plain_estimator() const;
 
   // For methods whose step is not linear in network means: means first, then combine. All of them
   // throw a usage error for a personal lower level.
@@ -85,6 +90,9 @@ struct MethodContext {
   MeanTracker mean_tracker(std::string name, const std::vector<Index>& heights) const;
   ConsensusVariable upper_variable_of_means(std::string name) const;
   ConsensusVariable lower_variable_of_means(std::string name) const;
+  /// A number in `set`, which starts at 0: for multipliers, which agents would otherwise sum up
+  /// apart from each other.
+  ConsensusVariable multiplier_of_means(std::string name, FeasibleSet set) const;
 
  private:
   ConsensusVariable variable(std::string name, const VectorXd& start, Role role,
@@ -110,12 +118,13 @@ class ExactMean {
   VectorXd mean_;
 };
 
-/// Step sizes of iteration k: s (1 + k / decay_offset)^-e, with one exponent for x and one for y
-/// and its auxiliaries; 0 is constant.
+/// Step sizes of iteration k: s (1 + (k - decay_start) / decay_offset)^-e, s until decay_start,
+/// with one exponent for x and one for y and its auxiliaries; 0 is constant.
 struct StepSchedule {
   double upper_decay = 0;
   double lower_decay = 0;
   double decay_offset = 100;
+  double decay_start = 0;
 
   void visit(OptionVisitor& visitor);
   double upper(std::uint64_t k) const;
@@ -127,8 +136,9 @@ struct MethodCost {
   double x_steps = 1;  ///< calls of `descend`
   double y_steps = 1;
   double auxiliary_steps = 0;
-  double p_means = 0;  ///< numbers given to mean trackers, in lengths of x,
-  double q_means = 0;  ///< in lengths of y,
+  double scalar_steps = 0;  ///< of multipliers, see MethodContext::multiplier_of_means
+  double p_means = 0;       ///< numbers given to mean trackers, in lengths of x,
+  double q_means = 0;       ///< in lengths of y,
   double scalar_means = 0;
   double p_exact = 0;  ///< the same of exact means, whatever the strategy
   double q_exact = 0;
@@ -136,6 +146,17 @@ struct MethodCost {
   double gradients = 0;  ///< oracle calls, with plain gradients
   double products = 0;
   double values = 0;
+
+  /// What grows with a dimension.
+  struct Growth {
+    double gradients = 0;
+    double products = 0;
+    double q_exact = 0;
+  };
+  /// Whether iterations may take more or less, such as solvers that stop when they have converged.
+  enum class Count { exact, at_least, at_most, on_average } count = Count::exact;
+  Growth per_x{};  ///< added for each entry of x
+  Growth per_y{};  ///< added for each entry of y
 };
 
 /// Which special features of a lower level a method takes into account, and which it cannot do
@@ -155,8 +176,9 @@ struct MethodEntry {
   std::string assumes;  ///< of the problem
   std::string fails;    ///< how it is known to fail
   LowerLevel serves;
-  bool uses_products;  ///< second-order products, so data kernels default to double
-  bool means_first;    ///< combines network means, see MethodContext::exact_means
+  bool uses_products;            ///< second-order products, so data kernels default to double
+  bool means_first;              ///< combines network means, see MethodContext::exact_means
+  EstimatorOptions estimator{};  ///< its own, unless a configuration gives another
   std::function<std::vector<OptionDescription>()> options;
   /// Reads its options from section `method`. Collective.
   std::function<std::unique_ptr<Method>(const MethodContext&, Configuration&)> make;

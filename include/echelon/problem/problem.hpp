@@ -73,6 +73,10 @@ struct ProductPoint {
   const AgentView& v;
   AgentView* hv;  ///< nullptr = not wanted
   AgentView* jv;
+  /// Gradients of the same function at (x, y) with the same sample, which spare forward differences
+  /// a call; nullptr = not at hand.
+  const AgentView* gx = nullptr;
+  const AgentView* gy = nullptr;
 };
 
 struct AgentProduct {
@@ -81,18 +85,25 @@ struct AgentProduct {
   ConstVector v;
   Vector hv;  ///< data() == nullptr if not wanted
   Vector jv;
+  ConstVector gx{nullptr, 0};  ///< as in ProductPoint
+  ConstVector gy{nullptr, 0};
 
   bool wants_hv() const { return hv.data() != nullptr; }
   bool wants_jv() const { return jv.data() != nullptr; }
+  /// True if the gradients at (x, y) that the wanted products take are at hand.
+  bool has_base() const {
+    return (!wants_hv() || gy.data() != nullptr) && (!wants_jv() || gx.data() != nullptr);
+  }
 };
 
 /// Finite-difference step of the products: central differences of grad g at y + d v and y - d v,
-/// same sample.
+/// or forward ones at y + d v and y, same sample. Errors are about d^2 and d; none on quadratics.
 ///   relative: d = step (1 + |y|_inf) / |v|_2      capped: d = step / max(1, |v|_2)      absolute:
 ///   d = step
 struct DifferenceStep {
   enum class Rule { relative, capped, absolute } rule = Rule::relative;
   double step = 6e-6;
+  bool forward = false;
 };
 
 /// Oracle calls of the local agents since construction, counted by the batched calls; evaluations
@@ -174,7 +185,7 @@ class BilevelProblem {
               AgentView& out);
 
   /// Second-order products by finite differences of the gradient of g (or of f): two gradients per
-  /// agent whose v is not zero.
+  /// agent whose v is not zero, or one if forward from gradients at hand.
   void difference_product(const Sample& sample, const ProductPoint& point,
                           const DifferenceStep& step, Level level = Level::lower);
   /// Exact second-order products; only if has_exact_products().
@@ -190,8 +201,7 @@ class BilevelProblem {
   virtual void gradient(Level level, int local, const Sample& sample,
                         std::span<const AgentPoint> points) const = 0;
   virtual void product(int local, const Sample& sample, const AgentProduct& product) const;
-  /// The products of one agent by central differences; returns the gradient calls it took (2, or 0
-  /// where v = 0).
+  /// The products of one agent by differences; returns the gradient calls it took (0 where v = 0).
   std::int64_t difference_product(int local, const Sample& sample, AgentProduct product,
                                   const DifferenceStep& step, Level level = Level::lower) const;
   /// The lower-level Hessian at (x, y) in factors, where it has that form.
