@@ -95,6 +95,44 @@ void FeasibleSet::project(Eigen::Ref<VectorXd> point) const {
   }
 }
 
+void FeasibleSet::apply_derivative(const Eigen::Ref<const VectorXd>& point,
+                                   Eigen::Ref<VectorXd> vector) const {
+  switch (kind_) {
+    case Kind::whole_space:
+      return;
+    case Kind::box:
+      vector = (point.array() < low_.array() || point.array() > high_.array()).select(0.0, vector);
+      return;
+    case Kind::ball: {
+      const double distance = (point - low_).norm();
+      if (distance <= radius_) return;
+      const VectorXd outward = (point - low_) / distance;
+      vector = radius_ / distance * (vector - outward.dot(vector) * outward).eval();
+      return;
+    }
+    case Kind::simplex: {
+      VectorXd projected = point;
+      project_onto_simplex(projected);
+      double sum = 0;
+      Index positive = 0;
+      for (Index i = 0; i < vector.size(); ++i) {
+        if (projected(i) > 0) {
+          sum += vector(i);
+          ++positive;
+        }
+      }
+      const double mean = sum / static_cast<double>(positive);
+      vector = (projected.array() > 0).select(vector.array() - mean, 0.0).matrix();
+      return;
+    }
+    case Kind::affine: {
+      const VectorXd normal = matrix_ * vector;
+      vector.noalias() -= pseudoinverse_ * normal;
+      return;
+    }
+  }
+}
+
 std::string FeasibleSet::text() const {
   switch (kind_) {
     case Kind::whole_space:

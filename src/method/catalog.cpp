@@ -6,6 +6,14 @@ const std::vector<MethodEntry>& method_catalog() {
   static const std::vector<MethodEntry> entries = {
       detail::f2sa_entry(),
       detail::f2ba_entry(),
+      detail::accf2ba_entry(),
+      detail::f3sa_entry(),
+      detail::f2sa_p_entry(),
+      detail::v_pbgd_entry(),
+      detail::g_pbgd_entry(),
+      detail::pdbo_entry(),
+      detail::bvfim_entry(),
+      detail::scalebio_entry(),
       detail::soba_entry(),
       detail::hjfbio_entry(),
       detail::ma_soba_entry(),
@@ -28,6 +36,17 @@ const std::vector<MethodEntry>& method_catalog() {
       detail::pgd_cqa_entry(),
       detail::rxgf_entry(),
       detail::sqcqp_entry(),
+      detail::unroll_backward_entry(),
+      detail::unroll_truncated_entry(),
+      detail::unroll_forward_entry(),
+      detail::unroll_sign_entry(),
+      detail::bda_entry(),
+      detail::pzobo_entry(),
+      detail::hozog_entry(),
+      detail::sigd_entry(),
+      detail::ds_blo_entry(),
+      detail::aipod_entry(),
+      detail::e_aipod_entry(),
   };
   return entries;
 }

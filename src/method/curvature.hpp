@@ -16,6 +16,11 @@ class MeanLowerLevel {
   MeanLowerLevel(const MethodContext& context, const ProductOptions& products);
 
   VectorXd mean(const AgentView& block);
+  /// mean grad_y g
+  VectorXd gradient(const Sample& sample, const AgentView& x, const VectorXd& y);
+  /// mean (d2g/dy2) v
+  VectorXd hessian_times(const Sample& sample, const AgentView& x, const VectorXd& y,
+                         const VectorXd& v);
   /// y - P(y - grad_y g), P being the projection onto the lower level's set.
   VectorXd residual(const Sample& sample, const AgentView& x, const VectorXd& y);
   /// y <- P(y - step grad_y g) until |residual| <= tolerance.
@@ -32,10 +37,6 @@ class MeanLowerLevel {
                             std::uint64_t seed);
 
  private:
-  VectorXd gradient(const Sample& sample, const AgentView& x, const VectorXd& y);
-  VectorXd hessian_times(const Sample& sample, const AgentView& x, const VectorXd& y,
-                         const VectorXd& v);
-
   BilevelProblem& problem_;
   Network& network_;
   Products products_;

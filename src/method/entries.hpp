@@ -7,6 +7,14 @@ namespace echelon::detail {
 
 MethodEntry f2sa_entry();
 MethodEntry f2ba_entry();
+MethodEntry accf2ba_entry();
+MethodEntry f3sa_entry();
+MethodEntry f2sa_p_entry();
+MethodEntry v_pbgd_entry();
+MethodEntry g_pbgd_entry();
+MethodEntry pdbo_entry();
+MethodEntry bvfim_entry();
+MethodEntry scalebio_entry();
 MethodEntry soba_entry();
 MethodEntry hjfbio_entry();
 MethodEntry ma_soba_entry();
@@ -29,6 +37,17 @@ MethodEntry moreau_entry();
 MethodEntry pgd_cqa_entry();
 MethodEntry rxgf_entry();
 MethodEntry sqcqp_entry();
+MethodEntry unroll_backward_entry();
+MethodEntry unroll_truncated_entry();
+MethodEntry unroll_forward_entry();
+MethodEntry unroll_sign_entry();
+MethodEntry bda_entry();
+MethodEntry pzobo_entry();
+MethodEntry hozog_entry();
+MethodEntry sigd_entry();
+MethodEntry ds_blo_entry();
+MethodEntry aipod_entry();
+MethodEntry e_aipod_entry();
 
 /// Options, description, construction and cost of a method type whose constructor takes (context,
 /// options); `Options` has visit(OptionVisitor&) and cost().

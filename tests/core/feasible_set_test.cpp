@@ -50,6 +50,22 @@ std::vector<FeasibleSet> every_kind() {
           FeasibleSet::affine(rows_of_affine(), right_of_affine())};
 }
 
+TEST(FeasibleSet, DerivativesOfProjectionsAreThoseOfDifferences) {
+  for (const FeasibleSet& set : every_kind()) {
+    for (std::uint64_t k = 0; k < 50; ++k) {
+      const VectorXd point = random_point(2 * k, k % 2 == 0 ? 2 : 0.3);
+      const VectorXd along = random_point(2 * k + 1);
+      constexpr double width = 1e-7;
+      const VectorXd difference =
+          (projection(set, point + width * along) - projection(set, point - width * along)) /
+          (2 * width);
+      VectorXd derivative = along;
+      set.apply_derivative(point, derivative);
+      EXPECT_LT((derivative - difference).norm(), 1e-5) << set.text();
+    }
+  }
+}
+
 TEST(FeasibleSet, ProjectionsAreIdempotentAndNonExpansive) {
   for (const FeasibleSet& set : every_kind()) {
     for (std::uint64_t k = 0; k < 50; ++k) {

@@ -29,9 +29,15 @@ class FeasibleSet {
   static FeasibleSet affine(Eigen::MatrixXd B, VectorXd e);
 
   Kind kind() const { return kind_; }
+  /// Bounds of a box.
+  const VectorXd& low() const { return low_; }
+  const VectorXd& high() const { return high_; }
   bool is_whole_space() const { return kind_ == Kind::whole_space; }
   /// Replaces `point` by its projection. Thread-safe.
   void project(Eigen::Ref<VectorXd> point) const;
+  /// Replaces `vector` by P'(point) vector; this derivative is symmetric. Where P has a kink, that
+  /// of one side. Thread-safe.
+  void apply_derivative(const Eigen::Ref<const VectorXd>& point, Eigen::Ref<VectorXd> vector) const;
   /// In words, for messages.
   std::string text() const;
 
