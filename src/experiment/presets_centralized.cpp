@@ -30,7 +30,7 @@ std::vector<Preset> centralized_presets() {
   return {
       plain("f2sa", "fully first-order, growing penalty", f2sa_paper, Origin::reconstructed),
       plain("f3sa", "f2sa in one loop with STORM on its six gradients", f2sa_paper,
-            Origin::reconstructed, {{"estimator.name", "storm"}, {"estimator.c", "0.9"}}),
+            Origin::reconstructed),
       plain("f2ba", "fully first-order, large fixed penalty", f2ba_paper, Origin::published),
       plain("accf2ba", "f2ba with Nesterov's momentum", f2ba_paper, Origin::reconstructed),
       variant("f2sa-2", "f2sa-p", "fully first-order, central differences of the value function",

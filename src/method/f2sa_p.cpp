@@ -225,7 +225,7 @@ MethodEntry f2sa_p_entry() {
           "diverges where the lower level has flat directions: j nu f + g of a negative node j "
           "has no minimizer there (order 1 has none)",
       .serves = {.set = true},
-      .uses_products = false,
+      .uses_products = true,  // differences over nu are as sensitive to rounding
       .means_first = false,
       .options = {},
       .make = {},

@@ -145,6 +145,14 @@ TEST(F2saP, FindsTheMinimumThatItStartsNear) {
   }
 }
 
+TEST(F2saP, KeepsItsOrderWhereTheLowerLevelIsKeptInASet) {
+  // Optima inside and on the boundary of boxes.
+  const Settings steps = with({{"beta", "0.05"}, {"alpha", "0.01"}, {"inner_steps", "40"}});
+  for (const char* box : {"henderson-quandt", "mb14", "mb17", "bard98-02"}) {
+    EXPECT_LT(error_of(instance(box) + method("f2sa-p", 5000) + steps), 1e-6) << box;
+  }
+}
+
 TEST(F2saP, LosesTheAnswerIfNodesRestartAtTheirAverage) {
   const Settings average = p_q + method("f2sa-p", 400) + with({{"restart", "average"}});
   const double error = error_of(average);
