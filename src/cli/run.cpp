@@ -92,7 +92,7 @@ void print_figures(Experiment& experiment,
     std::printf("\n");
   }
   std::printf("\n");
-  for (std::size_t c = 2; c < 8; ++c) {
+  for (std::size_t c = 2; columns[c].name != "gradient_calls"; ++c) {
     const double value = last(static_cast<Index>(c));
     if (!std::isnan(value)) std::printf("%-22s %.6g\n", columns[c].name.c_str(), value);
   }

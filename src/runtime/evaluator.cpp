@@ -1,6 +1,7 @@
 #include "echelon/runtime/evaluator.hpp"
 
 #include <cmath>
+#include <iterator>
 
 #include "echelon/core/parallel.hpp"
 
@@ -37,6 +38,8 @@ const Column standard_columns[] = {
 };
 
 }  // namespace
+
+static_assert(std::size(standard_columns) == Evaluator::general_figures);
 
 void MetricsOptions::visit(OptionVisitor& visitor) {
   visitor("every", every, at_least(1), "iterations between reports");

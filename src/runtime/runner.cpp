@@ -95,13 +95,13 @@ Runner::Runner(Method& method, BilevelProblem& problem, Network& network, Evalua
   columns_ = {{"iteration", "1", "iterations made"},
               {"seconds", "s", "wall time, pauses between restarts excluded"}};
   const auto& figures = evaluator.columns();
-  columns_.insert(columns_.end(), figures.begin(), figures.begin() + 6);
+  columns_.insert(columns_.end(), figures.begin(), figures.begin() + Evaluator::general_figures);
   columns_.push_back(
       {"gradient_calls", "1", "gradients of one f_i or g_i at one point, sum over agents"});
   columns_.push_back({"product_calls", "1", "exact second-order products, sum over agents"});
   columns_.push_back(
       {"bytes_sent", "B", "what agents sent to each other, as if each had a machine of its own"});
-  columns_.insert(columns_.end(), figures.begin() + 6, figures.end());
+  columns_.insert(columns_.end(), figures.begin() + Evaluator::general_figures, figures.end());
   parse_target();
   parse_trace();
 }
@@ -208,11 +208,11 @@ void Runner::report(const RunHooks& hooks) {
   // Clocks differ between ranks, and a target may be one of time.
   const std::string seconds = network_.communicator().broadcast(number_text(elapsed()), 0);
   std::vector<double> row{static_cast<double>(iteration_), std::stod(seconds)};
-  row.insert(row.end(), figures.begin(), figures.begin() + 6);
+  row.insert(row.end(), figures.begin(), figures.begin() + Evaluator::general_figures);
   row.push_back(static_cast<double>(gradients_));
   row.push_back(static_cast<double>(products_));
   row.push_back(static_cast<double>(bytes_));
-  row.insert(row.end(), figures.begin() + 6, figures.end());
+  row.insert(row.end(), figures.begin() + Evaluator::general_figures, figures.end());
   cells_.insert(cells_.end(), row.begin(), row.end());
   hooks.report(row);
 }

@@ -33,6 +33,9 @@ constexpr double no_figure = std::numeric_limits<double>::quiet_NaN();
 
 class Evaluator {
  public:
+  /// Columns that every problem has, before the problem's own.
+  static constexpr std::ptrdiff_t general_figures = 7;
+
   /// `personal`: agents keep lower-level values of their own.
   Evaluator(BilevelProblem& problem, Network& network, const MetricsOptions& options,
             bool personal);

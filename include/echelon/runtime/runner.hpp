@@ -64,8 +64,8 @@ class Runner {
   /// Everything that decides the rest of the run: the method, the counts, and the table of reports.
   void visit_state(StateVisitor& visitor);
 
-  /// Of the table: iteration, seconds, the evaluator's six, gradient_calls, product_calls,
-  /// bytes_sent, the problem's own.
+  /// Of the table: iteration, seconds, the evaluator's general figures, gradient_calls,
+  /// product_calls, bytes_sent, the problem's own.
   const std::vector<Column>& columns() const { return columns_; }
   Eigen::MatrixXd table() const;
   /// A figure of the newest report; NaN before the first. Throws a usage error for a column that
