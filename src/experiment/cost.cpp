@@ -94,8 +94,10 @@ CompositionCost cost_of(const GeneralOptions& general, Configuration& configurat
   cost.products = factor * method.products;
   cost.values = method.values;
   cost.count = method.count;
-  cost.per_x = method.per_x;
-  cost.per_y = method.per_y;
+  for (const auto& [own, given] :
+       {std::pair{&cost.per_x, &method.per_x}, std::pair{&cost.per_y, &method.per_y}}) {
+    *own = {factor * given->gradients, factor * given->products, factor * given->q_exact};
+  }
   if (!entry.means_first) {
     add_steps(cost, consensus, Role::upper, Length::upper, method.x_steps);
     add_steps(cost, consensus, Role::lower, Length::lower, method.y_steps);
@@ -124,11 +126,11 @@ CompositionCost cost_of(const GeneralOptions& general, Configuration& configurat
     averaged.q_means = factor * method.q_exact;
     averaged.scalar_means = factor * method.scalars_exact;
     add_means(cost, averaged, true, 1);
-    if (method.per_x.q_exact > 0) {
-      cost.traffic.push_back({Length::lower_by_upper, method.per_x.q_exact, true});
+    if (cost.per_x.q_exact > 0) {
+      cost.traffic.push_back({Length::lower_by_upper, cost.per_x.q_exact, true});
     }
-    if (method.per_y.q_exact > 0) {
-      cost.traffic.push_back({Length::lower_by_lower, method.per_y.q_exact, true});
+    if (cost.per_y.q_exact > 0) {
+      cost.traffic.push_back({Length::lower_by_lower, cost.per_y.q_exact, true});
     }
   }
   return cost;

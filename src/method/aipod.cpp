@@ -1,4 +1,5 @@
 #include <Eigen/QR>
+#include <memory>
 
 #include "curvature.hpp"
 #include "echelon/core/parallel.hpp"
@@ -95,15 +96,19 @@ class Aipod final : public Method {
         x_(options.project_period == 1 ? context.upper_variable("x")
                                        : context.upper_variable("x", FeasibleSet{})),
         m_(context.network.agents().count()),
+        estimator_(
+            context.make_estimator({problem_.upper_dimension()},
+                                   {problem_.upper_dimension(), problem_.lower_dimension()})),
         y_(problem_.lower_dimension(), m_),
+        start_(problem_.lower_dimension(), m_),
+        moving_(problem_.lower_dimension(), m_),
         v_(problem_.lower_dimension(), m_),
-        fx_(problem_.upper_dimension(), m_),
+        direction_(problem_.upper_dimension(), m_),
         jv_(problem_.upper_dimension(), m_),
         fy_(problem_.lower_dimension(), m_),
         hv_(problem_.lower_dimension(), m_),
         shift_(problem_.upper_dimension(), m_) {
     context.exact_means();  // refuses a personal lower level
-    context.require_plain_estimator();
     if (!projects_each_step()) {
       x_.require_mappable(text("it is projected onto ", set_.text(), " now and then"));
     }
@@ -111,23 +116,16 @@ class Aipod final : public Method {
   }
 
   void iterate(std::uint64_t k) override {
-    const auto steps = static_cast<std::uint32_t>(options_.inner_steps);
     const double beta = options_.beta * options_.schedule.lower(k);
-    const VectorXd x = lower_.mean(x_);
-    VectorXd y = lower_.mean(y_);
-    for (std::uint32_t t = 0; t < steps; ++t) {
-      const VectorXd gradient = lower_.gradient({.iteration = k, .step = t}, x_, y);
-      y = rows_.project(x, y - beta * gradient);
-    }
-    y_.colwise() = y;
-    const Sample sample{.iteration = k, .step = steps};
-    problem_.grad_f(sample, {{x_, y_, &fx_, &fy_}});
-    v_.colwise() = adjoint(sample, y);
-    products_(sample, {x_, y_, v_, &hv_, &jv_});
-    parallel_for(m_, [&](int i) {
-      fx_.col(i) -= jv_.col(i) + rows_.slope().transpose() * (fy_.col(i) - hv_.col(i));
-    });
-    x_.descend(options_.alpha * options_.schedule.upper(k), fx_ - shift_);
+    start_.copy_from(y_);
+    const Oracle oracle = [&](const Sample& sample, OraclePoint at, OracleOutputs out) {
+      moving_.copy_from(*at[1]);
+      differentiate(sample, beta, *at[0], moving_, *out[0]);
+      const bool now = at[0] == &x_.value();  // estimators may ask at earlier points too
+      if (now) y_.copy_from(moving_);
+    };
+    estimator_->estimate({.iteration = k}, {&x_.value(), &start_}, oracle, {&direction_});
+    x_.descend(options_.alpha * options_.schedule.upper(k), direction_ - shift_);
     if (!projects_each_step() && (k + 1) % period() == 0) project(k);
   }
 
@@ -137,6 +135,7 @@ class Aipod final : public Method {
   void visit_state(StateVisitor& visitor) override {
     visitor.within("x", x_);
     visitor.per_agent("y", y_);
+    visitor.within("estimator", *estimator_);
     if (!projects_each_step()) visitor.per_agent("shift", shift_);
   }
 
@@ -144,8 +143,27 @@ class Aipod final : public Method {
   std::uint64_t period() const { return static_cast<std::uint64_t>(options_.project_period); }
   bool projects_each_step() const { return options_.project_period == 1; }
 
+  /// Takes y by the steps of one iteration, and writes D.
+  void differentiate(Sample sample, double beta, const AgentView& x, AgentView& y,
+                     AgentView& direction) {
+    const auto steps = static_cast<std::uint32_t>(options_.inner_steps);
+    const VectorXd mean_x = lower_.mean(x);
+    VectorXd at = lower_.mean(y);
+    for (sample.step = 0; sample.step < steps; ++sample.step) {
+      const VectorXd gradient = lower_.gradient(sample, x, at);
+      at = rows_.project(mean_x, at - beta * gradient);
+    }
+    y.colwise() = at;
+    problem_.grad_f(sample, {{x, y, &direction, &fy_}});
+    v_.colwise() = adjoint(sample, x, at);
+    products_(sample, {x, y, v_, &hv_, &jv_});
+    parallel_for(m_, [&](int i) {
+      direction.col(i) -= jv_.col(i) + rows_.slope().transpose() * (fy_.col(i) - hv_.col(i));
+    });
+  }
+
   /// V (V'H V)^-1 V' mean fy, from 0. Once it is found, the steps that are left do nothing.
-  VectorXd adjoint(const Sample& sample, const VectorXd& y) {
+  VectorXd adjoint(const Sample& sample, const AgentView& x, const VectorXd& y) {
     const Eigen::MatrixXd& V = rows_.kernel();
     VectorXd residual = V.transpose() * lower_.mean(fy_);
     VectorXd solution = VectorXd::Zero(residual.size());
@@ -153,7 +171,7 @@ class Aipod final : public Method {
     double square = residual.squaredNorm();
     const double goal = 1e-28 * square;
     for (std::int64_t t = 0; t < options_.cg_steps; ++t) {
-      const VectorXd product = V.transpose() * lower_.hessian_times(sample, x_, y, V * direction);
+      const VectorXd product = V.transpose() * lower_.hessian_times(sample, x, y, V * direction);
       const double curvature = direction.dot(product);
       if (!(curvature > 0)) {
         direction.setZero();
@@ -192,7 +210,8 @@ class Aipod final : public Method {
   FeasibleSet set_;
   ConsensusVariable x_;
   int m_;
-  AgentMatrix y_, v_, fx_, jv_, fy_, hv_, shift_;
+  std::unique_ptr<GradientEstimator> estimator_;
+  AgentMatrix y_, start_, moving_, v_, direction_, jv_, fy_, hv_, shift_;
 };
 
 }  // namespace

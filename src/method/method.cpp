@@ -112,12 +112,6 @@ ConsensusVariable MethodContext::auxiliary_variable(std::string name, const Vect
   return variable(std::move(name), start, Role::auxiliary);
 }
 
-void MethodContext::require_plain_estimator() const {
-  require(estimator.name == "plain", ErrorKind::usage, "estimator.name = ", estimator.name,
-          ": this method has no use for estimates of earlier iterations (it solves the lower level "
-          "anew in each one); choose estimator.name = plain, or a method such as soba or f2sa");
-}
-
 bool MethodContext::exact_means() const {
   require(
       !consensus.personal(), ErrorKind::usage,

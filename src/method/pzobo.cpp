@@ -1,4 +1,4 @@
-#include <string>
+#include <memory>
 #include <vector>
 
 #include "echelon/core/parallel.hpp"
@@ -60,17 +60,18 @@ class Pzobo final : public Method {
         m_(context.network.agents().count()),
         mean_(context),
         x_(context.upper_variable("x")),
-        start_(problem_.start_y()),
+        given_start_(problem_.start_y()),
         y_(q_, m_),
+        start_(q_, m_),
+        estimator_(context.make_estimator({p_}, {p_, q_})),
         gradients_(q_ * (options.directions + 1), m_),
-        fx_(p_, m_),
+        direction_(p_, m_),
         fy_(q_, m_),
         value_(1, m_),
         base_value_(1, m_),
         u_(p_, options.directions) {
-    context.require_plain_estimator();
-    problem_.lower_set().project(start_);
-    y_.colwise() = start_;
+    problem_.lower_set().project(given_start_);
+    y_.colwise() = given_start_;
     for (std::int64_t j = 0; j <= options_.directions; ++j) {
       runs_.push_back({AgentMatrix(p_, m_), AgentMatrix(q_, m_), AgentMatrix(q_, m_)});
     }
@@ -78,26 +79,19 @@ class Pzobo final : public Method {
 
   void iterate(std::uint64_t k) override {
     draw_directions(k);
-    for (std::size_t j = 0; j < runs_.size(); ++j) {
-      runs_[j].x.copy_from(x_);
-      if (j > 0) runs_[j].x.colwise() += options_.mu * u_.col(static_cast<Index>(j) - 1);
-      if (options_.warm_start) {
-        runs_[j].y.copy_from(y_);
-      } else {
-        runs_[j].y.colwise() = start_;
-      }
-    }
-    const auto steps = static_cast<std::uint32_t>(options_.inner_steps);
-    const double beta = options_.beta * options_.schedule.lower(k);
-    for (std::uint32_t t = 0; t < steps; ++t) step_lower({.iteration = k, .step = t}, beta);
-    y_.copy_from(runs_[0].y);
-    const Sample last{.iteration = k, .step = steps};
-    if (options_.by_values) {
-      differentiate_values(last);
+    beta_ = options_.beta * options_.schedule.lower(k);
+    if (options_.warm_start) {
+      start_.copy_from(y_);
     } else {
-      differentiate_response(last);
+      start_.colwise() = given_start_;
     }
-    x_.descend(options_.alpha * options_.schedule.upper(k), fx_);
+    const Oracle oracle = [&](const Sample& sample, OraclePoint at, OracleOutputs out) {
+      differentiate(sample, *at[0], *at[1], *out[0]);
+      const bool now = at[0] == &x_.value();  // estimators may ask at earlier points too
+      if (now) y_.copy_from(runs_[0].y);
+    };
+    estimator_->estimate({.iteration = k}, {&x_.value(), &start_}, oracle, {&direction_});
+    x_.descend(options_.alpha * options_.schedule.upper(k), direction_);
   }
 
   const AgentView& x() override { return x_; }
@@ -106,6 +100,7 @@ class Pzobo final : public Method {
   void visit_state(StateVisitor& visitor) override {
     visitor.within("x", x_);
     visitor.per_agent("y", y_);
+    visitor.within("estimator", *estimator_);
   }
 
  private:
@@ -120,8 +115,25 @@ class Pzobo final : public Method {
     }
   }
 
+  void differentiate(const Sample& sample, const AgentView& x, const AgentView& start,
+                     AgentView& direction) {
+    for (std::size_t j = 0; j < runs_.size(); ++j) {
+      runs_[j].x.copy_from(x);
+      if (j > 0) runs_[j].x.colwise() += options_.mu * u_.col(static_cast<Index>(j) - 1);
+      runs_[j].y.copy_from(start);
+    }
+    Sample drawn = sample;
+    const auto steps = static_cast<std::uint32_t>(options_.inner_steps);
+    for (drawn.step = 0; drawn.step < steps; ++drawn.step) step_lower(drawn);
+    if (options_.by_values) {
+      differentiate_values(drawn, direction);
+    } else {
+      differentiate_response(drawn, direction);
+    }
+  }
+
   /// One step of all runs; their gradients travel in one message.
-  void step_lower(const Sample& sample, double beta) {
+  void step_lower(const Sample& sample) {
     std::vector<EvaluationPoint> points;
     for (Run& run : runs_) points.push_back({run.x, run.y, nullptr, &run.gy});
     problem_.grad_g(sample, points);
@@ -132,32 +144,33 @@ class Pzobo final : public Method {
     mean_(gradients_);
     for (std::size_t j = 0; j < runs_.size(); ++j) {
       AgentMatrix& y = runs_[j].y;
-      y -= beta * block(j);
+      y -= beta_ * block(j);
       parallel_for(m_, [&](int i) { problem_.lower_set().project(y.col(i)); });
     }
   }
 
-  void differentiate_response(const Sample& sample) {
-    problem_.grad_f(sample, {{x_, y_, &fx_, &fy_}});
+  void differentiate_response(const Sample& sample, AgentView& direction) {
+    const Run& base = runs_[0];
+    problem_.grad_f(sample, {{base.x, base.y, &direction, &fy_}});
     const double factor = 1 / (options_.mu * static_cast<double>(options_.directions));
     parallel_for(m_, [&](int i) {
       for (Index j = 0; j < u_.cols(); ++j) {
         const AgentMatrix& moved = runs_[static_cast<std::size_t>(j) + 1].y;
-        const double slope = (moved.col(i) - y_.col(i)).dot(fy_.col(i));
-        fx_.col(i) += factor * slope * u_.col(j);
+        const double slope = (moved.col(i) - base.y.col(i)).dot(fy_.col(i));
+        direction.col(i) += factor * slope * u_.col(j);
       }
     });
   }
 
-  void differentiate_values(const Sample& sample) {
-    problem_.values(Level::upper, sample, x_, y_, base_value_);
-    fx_.setZero();
+  void differentiate_values(const Sample& sample, AgentView& direction) {
+    problem_.values(Level::upper, sample, runs_[0].x, runs_[0].y, base_value_);
+    direction.setZero();
     const double factor = 1 / (options_.mu * static_cast<double>(options_.directions));
     for (Index j = 0; j < u_.cols(); ++j) {
       const Run& run = runs_[static_cast<std::size_t>(j) + 1];
       problem_.values(Level::upper, sample, run.x, run.y, value_);
       parallel_for(m_, [&](int i) {
-        fx_.col(i) += factor * (value_(0, i) - base_value_(0, i)) * u_.col(j);
+        direction.col(i) += factor * (value_(0, i) - base_value_(0, i)) * u_.col(j);
       });
     }
   }
@@ -169,11 +182,13 @@ class Pzobo final : public Method {
   int m_;
   ExactMean mean_;
   ConsensusVariable x_;
-  VectorXd start_;
-  AgentMatrix y_;
+  VectorXd given_start_;
+  AgentMatrix y_, start_;
+  std::unique_ptr<GradientEstimator> estimator_;
+  double beta_ = 0;        ///< of this iteration
   std::vector<Run> runs_;  ///< at x, then at the perturbed ones
   AgentMatrix gradients_;  ///< of all runs, one below the other
-  AgentMatrix fx_, fy_, value_, base_value_;
+  AgentMatrix direction_, fy_, value_, base_value_;
   Eigen::MatrixXd u_;
 };
 

@@ -1,4 +1,5 @@
 #include <cmath>
+#include <memory>
 
 #include "curvature.hpp"
 #include "echelon/core/parallel.hpp"
@@ -60,48 +61,68 @@ class ConstrainedLower {
         products_(context.problem, options.products),
         seed_(context.seed),
         q_(problem_.lower_dimension()),
+        estimator_(
+            context.make_estimator({problem_.upper_dimension()}, {problem_.upper_dimension(), q_})),
         y_(q_, context.network.agents().count()),
+        start_(q_, context.network.agents().count()),
+        moving_(q_, context.network.agents().count()),
         v_(q_, context.network.agents().count()),
         fy_(q_, context.network.agents().count()),
         jv_(problem_.upper_dimension(), context.network.agents().count()) {
     context.exact_means();  // refuses a personal lower level
-    context.require_plain_estimator();
     collect_rows();
     y_.colwise() = problem_.start_y();
   }
 
-  /// Into `direction`: D at x, the perturbation being the `draw`-th. Collective.
+  /// Into `direction`: what the estimator makes of D at x, the perturbation being the `draw`-th.
+  /// Collective.
   void differentiate(std::uint64_t k, std::uint64_t draw, const AgentView& x,
                      AgentMatrix& direction) {
+    start_.copy_from(y_);
+    const Oracle oracle = [&](const Sample& sample, OraclePoint at, OracleOutputs out) {
+      moving_.copy_from(*at[1]);
+      differentiate(sample, draw, *at[0], moving_, *out[0]);
+      const bool now = at[0] == &x;  // estimators may ask at earlier points too
+      if (now) y_.copy_from(moving_);
+    };
+    estimator_->estimate({.iteration = k}, {&x, &start_}, oracle, {&direction});
+  }
+
+  const AgentView& y() const { return y_; }
+  void visit_state(StateVisitor& visitor) {
+    visitor.per_agent("value", y_);
+    visitor.within("estimator", *estimator_);
+  }
+
+ private:
+  static Index ssize(const std::vector<Index>& rows) { return static_cast<Index>(rows.size()); }
+
+  /// Takes y to y*(x).
+  void differentiate(const Sample& sample, std::uint64_t draw, const AgentView& x, AgentView& y,
+                     AgentView& direction) {
     const VectorXd right = c_ - E_ * lower_.mean(x);
     const VectorXd q = perturbation(draw);
     const Sample everything = Sample::everything();
     Eigen::MatrixXd H(q_, q_);
     std::vector<Index> active;
     for (std::int64_t step = 0; step < options_.newton_steps; ++step) {
-      VectorXd y = lower_.mean(y_);
+      VectorXd at = lower_.mean(y);
       for (Index j = 0; j < q_; ++j) {
-        H.col(j) = lower_.hessian_times(everything, x, y, VectorXd::Unit(q_, j));
+        H.col(j) = lower_.hessian_times(everything, x, at, VectorXd::Unit(q_, j));
       }
       H = (0.5 * (H + H.transpose())).eval();
-      const VectorXd gradient = lower_.gradient(everything, x, y) + q;
-      active = minimize({H, gradient - H * y, C_, right}, y);
-      y_.colwise() = y;
+      const VectorXd gradient = lower_.gradient(everything, x, at) + q;
+      active = minimize({H, gradient - H * at, C_, right}, at);
+      y.colwise() = at;
     }
-    problem_.grad_f({.iteration = k}, {{x, y_, &direction, &fy_}});
+    problem_.grad_f(sample, {{x, y, &direction, &fy_}});
     const auto [v, w] = OptimalitySystem(H, rows_of(C_, active))
                             .solve(lower_.mean(fy_), VectorXd::Zero(ssize(active)));
     v_.colwise() = v;
-    products_(everything, {x, y_, v_, nullptr, &jv_});
+    products_(everything, {x, y, v_, nullptr, &jv_});
     direction -= jv_;
     direction.colwise() -= (rows_of(E_, active).transpose() * w).eval();
   }
-
-  const AgentView& y() const { return y_; }
-  void visit_state(StateVisitor& visitor) { visitor.per_agent("value", y_); }
-
- private:
-  static Index ssize(const std::vector<Index>& rows) { return static_cast<Index>(rows.size()); }
 
   /// The linear constraints, then the finite bounds of the box.
   void collect_rows() {
@@ -163,7 +184,8 @@ class ConstrainedLower {
   Index q_;
   Eigen::MatrixXd C_, E_;
   VectorXd c_;
-  AgentMatrix y_, v_, fy_, jv_;
+  std::unique_ptr<GradientEstimator> estimator_;
+  AgentMatrix y_, start_, moving_, v_, fy_, jv_;
 };
 
 struct SigdOptions : ConstrainedOptions {

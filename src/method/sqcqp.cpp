@@ -29,6 +29,7 @@ struct SqcqpOptions {
   /// With one trial of the line search; at an active constraint there are several.
   MethodCost cost() const {
     MethodCost cost{.q_exact = 2, .scalars_exact = 6, .gradients = 1, .values = 2};
+    cost.count = MethodCost::Count::at_least;  // one trial of the line search
     LowerStationarity::add_to(cost, products);
     return cost;
   }

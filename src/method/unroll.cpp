@@ -6,6 +6,78 @@
 
 namespace echelon::detail {
 
+Unroll::Unroll(const MethodContext& context, const UnrollOptions& options)
+    : problem_(context.problem),
+      p_(problem_.upper_dimension()),
+      q_(problem_.lower_dimension()),
+      m_(context.network.agents().count()),
+      options_(options),
+      set_(problem_.lower_set()),
+      mean_(context),
+      given_start_(problem_.start_y()),
+      x_(context.upper_variable("x")),
+      y_(q_, m_),
+      start_(q_, m_),
+      moving_(q_, m_),
+      direction_(p_, m_),
+      estimator_(context.make_estimator({p_}, {p_, q_})) {
+  require(!options.start_at_x || p_ == q_, ErrorKind::usage, "method.start_at_x = yes: x has ", p_,
+          " entries and y has ", q_, "; they must be as many");
+  require(!options.start_at_x || !options.warm_start, ErrorKind::usage,
+          "method.start_at_x and method.warm_start exclude each other; choose one");
+  set_.project(given_start_);
+  y_.colwise() = given_start_;
+}
+
+void Unroll::iterate(std::uint64_t k) {
+  set_start();
+  beta_ = options_.beta * options_.schedule.lower(k);
+  const Oracle oracle = [&](const Sample& sample, OraclePoint at, OracleOutputs out) {
+    moving_.copy_from(*at[1]);
+    differentiate(sample, beta_, *at[0], moving_, *out[0]);
+    const bool now = at[0] == &x_.value();  // estimators may ask at earlier points too
+    if (now) y_.copy_from(moving_);
+  };
+  estimator_->estimate({.iteration = k}, {&x_.value(), &start_}, oracle, {&direction_});
+  x_.descend(options_.alpha * options_.schedule.upper(k), direction_);
+}
+
+void Unroll::set_start() {
+  if (options_.start_at_x) {
+    start_.copy_from(x_);
+    mean_(start_);
+    project(start_, start_);
+  } else if (options_.warm_start) {
+    start_.copy_from(y_);
+  } else {
+    start_.colwise() = given_start_;
+  }
+}
+
+void Unroll::visit_state(StateVisitor& visitor) {
+  visitor.within("x", x_);
+  visitor.per_agent("y", y_);
+  visitor.within("estimator", *estimator_);
+}
+
+void Unroll::advance(double step, AgentView& direction, AgentView& y, AgentView& before) {
+  mean_(direction);
+  before = y - step * direction;
+  project(before, y);
+}
+
+void Unroll::apply_projection_derivative(const AgentView& before, AgentView& adjoint) const {
+  if (set_.is_whole_space()) return;
+  parallel_for(m_, [&](int i) { set_.apply_derivative(before.col(i), adjoint.col(i)); });
+}
+
+void Unroll::project(const AgentView& point, AgentView& projected) const {
+  parallel_for(m_, [&](int i) {
+    projected.col(i) = point.col(i);
+    set_.project(projected.col(i));
+  });
+}
+
 namespace {
 
 struct BackwardOptions : UnrollOptions {
@@ -67,52 +139,34 @@ struct SignOptions : UnrollOptions {
 /// Steps along signs, whose derivative is zero:
 ///
 ///     T times:  y <- P(y - beta sign(mean grad_y g(x, y)))
-///     x <- x - alpha grad_x f(x, y);     with y_0 = x:  x <- x - alpha (grad_x f + mean grad_y f)
-class SignUnroll final : public Method {
+///     D = grad_x f(x, y);     where y starts at x:  D = grad_x f + mean grad_y f
+class SignUnroll final : public Unroll {
  public:
   SignUnroll(const MethodContext& context, const SignOptions& options)
-      : problem_(context.problem),
-        options_(options),
-        x_(context.upper_variable("x")),
-        lower_(context, options),
-        fx_(problem_.upper_dimension(), context.network.agents().count()),
-        fy_(problem_.lower_dimension(), context.network.agents().count()),
-        before_(problem_.lower_dimension(), context.network.agents().count()) {}
-
-  void iterate(std::uint64_t k) override {
-    const double beta = options_.beta * options_.schedule.lower(k);
-    const auto steps = static_cast<std::uint32_t>(options_.inner_steps);
-    AgentMatrix& y = lower_.y();
-    lower_.begin(x_);
-    for (std::uint32_t t = 0; t < steps; ++t) {
-      problem_.grad_g({.iteration = k, .step = t}, {{x_, y, nullptr, &fy_}});
-      lower_.average(fy_);
-      before_ = y - beta * fy_.array().sign().matrix();
-      lower_.project(before_, y);
-    }
-    const bool wants_fy = options_.start_at_x;
-    problem_.grad_f({.iteration = k, .step = steps}, {{x_, y, &fx_, wants_fy ? &fy_ : nullptr}});
-    if (wants_fy) {
-      lower_.average(fy_);
-      fx_ += fy_;
-    }
-    x_.descend(options_.alpha * options_.schedule.upper(k), fx_);
-  }
-
-  const AgentView& x() override { return x_; }
-  const AgentView& y() override { return lower_.y(); }
-
-  void visit_state(StateVisitor& visitor) override {
-    visitor.within("x", x_);
-    visitor.within("y", lower_);
-  }
+      : Unroll(context, options),
+        steps_(options.inner_steps),
+        from_x_(options.start_at_x),
+        gy_(q_, m_),
+        before_(q_, m_) {}
 
  private:
-  BilevelProblem& problem_;
-  SignOptions options_;
-  ConsensusVariable x_;
-  UnrolledLower lower_;
-  AgentMatrix fx_, fy_, before_;
+  void differentiate(const Sample& sample, double beta, const AgentView& x, AgentView& y,
+                     AgentView& direction) override {
+    for (std::int64_t t = 0; t < steps_; ++t) {
+      problem_.grad_g(at_step(sample, t), {{x, y, nullptr, &gy_}});
+      average(gy_);
+      before_ = y - beta * gy_.array().sign().matrix();
+      project(before_, y);
+    }
+    problem_.grad_f(at_step(sample, steps_), {{x, y, &direction, from_x_ ? &gy_ : nullptr}});
+    if (!from_x_) return;
+    average(gy_);
+    direction += gy_;
+  }
+
+  std::int64_t steps_;
+  bool from_x_;
+  AgentMatrix gy_, before_;
 };
 
 }  // namespace

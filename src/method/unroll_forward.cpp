@@ -33,22 +33,15 @@ struct ForwardOptions : UnrollOptions {
 ///
 ///     for t = 0 .. T-1:   s_j <- P' (s_j - beta mean (H s_j + J e_j)),   j = 1 .. p
 ///                         y_{t+1} = P(y_t - beta mean grad_y g(x, y_t))
-///     x <- x - alpha (grad_x f(x, y_T) + S_T' grad_y f(x, y_T))
+///     D = grad_x f(x, y_T) + S_T' grad_y f(x, y_T)
 ///
 /// with J = d2g/dydx. H s_j + J e_j is the derivative of grad_y g along (e_j, s_j), by central
 /// differences. S starts at 0, or at I where y starts at x.
-class ForwardUnroll final : public Method {
+class ForwardUnroll final : public Unroll {
  public:
   ForwardUnroll(const MethodContext& context, const ForwardOptions& options)
-      : problem_(context.problem),
+      : Unroll(context, options),
         options_(options),
-        p_(problem_.upper_dimension()),
-        q_(problem_.lower_dimension()),
-        m_(context.network.agents().count()),
-        x_(context.upper_variable("x")),
-        lower_(context, options),
-        columns_(static_cast<std::size_t>(p_)),
-        fx_(p_, m_),
         fy_(q_, m_),
         x_ahead_(p_, m_),
         x_behind_(p_, m_),
@@ -58,50 +51,37 @@ class ForwardUnroll final : public Method {
         gy_behind_(q_, m_),
         gy_(q_, m_),
         before_(q_, m_) {
-    for (AgentMatrix& column : columns_) column = AgentMatrix(q_, m_);
+    for (Index j = 0; j < p_; ++j) columns_.emplace_back(q_, m_);
   }
 
-  void iterate(std::uint64_t k) override {
-    const double beta = options_.beta * options_.schedule.lower(k);
-    lower_.begin(x_);
+ private:
+  void differentiate(const Sample& sample, double beta, const AgentView& x, AgentView& y,
+                     AgentView& direction) override {
     for (Index j = 0; j < p_; ++j) {
       column(j).setZero();
       if (options_.start_at_x) column(j).row(j).setOnes();
     }
-    const auto steps = static_cast<std::uint32_t>(options_.inner_steps);
-    for (std::uint32_t t = 0; t < steps; ++t) {
-      const Sample sample{.iteration = k, .step = t};
-      problem_.grad_g(sample, {{x_, lower_.y(), nullptr, &gy_}});
+    for (std::int64_t t = 0; t < options_.inner_steps; ++t) {
+      const Sample drawn = at_step(sample, t);
+      problem_.grad_g(drawn, {{x, y, nullptr, &gy_}});
       for (Index j = 0; j < p_; ++j) {
-        differentiate_along(sample, j);
-        lower_.average(gy_ahead_);
+        differentiate_along(drawn, j, x, y);
+        average(gy_ahead_);
         column(j) -= beta * gy_ahead_;
       }
-      lower_.advance(beta, gy_, before_);
-      for (AgentMatrix& each : columns_) lower_.apply_projection_derivative(before_, each);
+      advance(beta, gy_, y, before_);
+      for (AgentMatrix& each : columns_) apply_projection_derivative(before_, each);
     }
-    problem_.grad_f({.iteration = k, .step = steps}, {{x_, lower_.y(), &fx_, &fy_}});
+    problem_.grad_f(at_step(sample, options_.inner_steps), {{x, y, &direction, &fy_}});
     parallel_for(m_, [&](int i) {
-      for (Index j = 0; j < p_; ++j) fx_(j, i) += column(j).col(i).dot(fy_.col(i));
+      for (Index j = 0; j < p_; ++j) direction(j, i) += column(j).col(i).dot(fy_.col(i));
     });
-    x_.descend(options_.alpha * options_.schedule.upper(k), fx_);
   }
 
-  const AgentView& x() override { return x_; }
-  const AgentView& y() override { return lower_.y(); }
-
-  void visit_state(StateVisitor& visitor) override {
-    visitor.within("x", x_);
-    visitor.within("y", lower_);
-  }
-
- private:
   AgentMatrix& column(Index j) { return columns_[static_cast<std::size_t>(j)]; }
 
   /// Into gy_ahead: H s_j + J e_j of each agent.
-  void differentiate_along(const Sample& sample, Index j) {
-    const AgentView& x = x_.value();
-    const AgentView& y = lower_.y();
+  void differentiate_along(const Sample& sample, Index j, const AgentView& x, const AgentView& y) {
     const AgentView& s = column(j);
     const auto width = [&](int i) {
       const double scale =
@@ -124,14 +104,9 @@ class ForwardUnroll final : public Method {
     });
   }
 
-  BilevelProblem& problem_;
   ForwardOptions options_;
-  Index p_, q_;
-  int m_;
-  ConsensusVariable x_;
-  UnrolledLower lower_;
   std::vector<AgentMatrix> columns_;  ///< of S
-  AgentMatrix fx_, fy_;
+  AgentMatrix fy_;
   AgentMatrix x_ahead_, x_behind_, y_ahead_, y_behind_, gy_ahead_, gy_behind_, gy_, before_;
 };
 

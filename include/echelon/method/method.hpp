@@ -76,9 +76,6 @@ struct MethodContext {
   ConsensusVariable lower_copy(std::string name) const;
   /// In the space of y, free; starts at `start`.
   ConsensusVariable auxiliary_variable(std::string name, const VectorXd& start) const;
-  /// Throws a usage error if an estimator is asked for that remembers; for methods that solve the
-  /// lower level anew in each iteration.
-  void require_plain_estimator() const;
 
   // For methods whose step is not linear in network means: means first, then combine. All of them
   // throw a usage error for a personal lower level.
