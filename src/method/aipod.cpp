@@ -67,7 +67,6 @@ struct AipodOptions {
     MethodCost cost{
         .y_steps = 0, .p_exact = 1, .q_exact = steps + 2 + solves, .gradients = steps + 1};
     products.add_to(cost, solves + 1);
-    if (!products.exact()) cost.count = MethodCost::Count::at_most;  // differences along 0 are free
     cost.count = MethodCost::Count::at_most;  // conjugate gradients stop when they have converged
     return cost;
   }
