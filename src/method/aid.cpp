@@ -185,13 +185,18 @@ MethodEntry aid_neumann_entry() {
 }
 
 MethodEntry aid_woodfisher_entry() {
-  MethodEntry entry = entry_of("aid-woodfisher", with("woodfisher"));
+  AidOptions options = with("woodfisher");  // steps for least squares
+  options.inner_steps = 60;
+  options.beta = 0.1;
+  MethodEntry entry = entry_of("aid-woodfisher", options);
   entry.summary = "inner steps, then the linear system by the factors of H that the problem gives";
   entry.reference = "S. P. Singh, D. Alistarh, NeurIPS 2020, arXiv:2004.14340 (the recursion)";
   entry.assumes =
       "lower level with a Hessian that is a diagonal plus a mean of outer products; agents alike, "
       "or a lower level of each agent's own";
-  entry.fails = "biased for a shared lower level of agents that differ: the mean of inverses";
+  entry.fails =
+      "biased for a shared lower level of agents that differ: the mean of inverses; diverges "
+      "where the diagonal is 0, unless damped";
   return entry;
 }
 

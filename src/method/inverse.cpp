@@ -19,12 +19,9 @@ ConstVector column(const AgentView& block, int i) {
 ///
 ///     M_b = M_{b-1} - k_b k_b' / (N + g_b' k_b),    k_b = M_{b-1} g_b
 ///
-/// with the k_b kept in place of matrices: O(N^2 q) operations, N q numbers.
+/// with the k_b kept in place of matrices: O(N^2 q) operations, N q numbers. Infinite where d is 0.
 void apply_inverse(const HessianFactors& hessian, double damping, Eigen::Ref<VectorXd> v) {
   const VectorXd diagonal = hessian.diagonal.array() + damping;
-  require(diagonal.size() == 0 || diagonal.minCoeff() > 0, ErrorKind::usage,
-          "method.inverse = woodfisher: the diagonal of the Hessian has entries that are not "
-          "positive; choose method.damping > 0");
   const auto count = static_cast<double>(hessian.factors.cols());
   Eigen::MatrixXd kept(hessian.factors.rows(), hessian.factors.cols());
   VectorXd weights(hessian.factors.cols());

@@ -191,6 +191,13 @@ std::map<std::string, Settings> special_compositions() {
                                 {"problem.dirichlet_alpha", "0.05"}};
   all["sub-batches"] =
       composition("hyper-cleaning", "soba", "extra") + Settings{{"estimator.name", "saga"}};
+  all["orders and averages"] =
+      composition("quadratic", "soba", "gt-semi") + Settings{{"method.order", "gauss-seidel"},
+                                                             {"method.theta", "0.3"},
+                                                             {"method.eta", "0.5"},
+                                                             {"method.difference", "forward"}};
+  all["trackers that start anew"] =
+      composition("quadratic", "ma-dsbo", "gt-atc") + Settings{{"method.carry_trackers", "no"}};
   all["messages only"] = f2sa + Settings{{"comm.share_memory", "no"}};
   return all;
 }
