@@ -131,7 +131,7 @@ done_on 0 'spectral gap' topology exponential --network.agents 9 --weights unifo
 
 done_on 0 'results: kept/result.h5' run quadratic.ini --run.output kept
 for file in config.ini metrics.csv result.h5 checkpoints; do is 'a run directory is complete' test -e "kept/$file"; done
-is 'the header of metrics.csv' grep -q '^iteration,seconds,upper_value,lower_gradient_norm,hypergradient_norm,consensus_error_x,consensus_error_y,distance_to_solution,gradient_calls,product_calls,bytes_sent' kept/metrics.csv
+is 'the header of metrics.csv' grep -q '^iteration,seconds,upper_value,lower_gradient_norm,hyperobjective,hypergradient_norm,consensus_error_x,consensus_error_y,distance_to_solution,gradient_calls,product_calls,value_calls,bytes_sent' kept/metrics.csv
 is 'a row per report' test "$(wc -l <kept/metrics.csv)" -eq 6
 done_on 0 'checksum|verified|sound' inspect kept
 done_on 0 'iterates' inspect kept/result.h5

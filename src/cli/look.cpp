@@ -7,6 +7,8 @@
 #include "echelon/compression/compressor.hpp"
 #include "echelon/consensus/strategy.hpp"
 #include "echelon/core/catalog.hpp"
+#include "echelon/experiment/cost.hpp"
+#include "echelon/experiment/preset.hpp"
 #include "echelon/io/graph_file.hpp"
 #include "echelon/io/inspect.hpp"
 #include "echelon/method/estimator.hpp"
@@ -44,6 +46,69 @@ std::string need_text(NetworkNeed need) {
   }
 }
 
+/// What a method takes into account of a lower level besides its smooth part.
+std::string serves_text(const LowerLevel& serves) {
+  if (serves.equalities) return "lower levels with linear equality constraints";
+  if (serves.inequalities) return "lower levels with linear inequality constraints";
+  std::string text = "smooth lower levels";
+  if (serves.set) text += ", also kept in a box, a ball or a simplex";
+  if (serves.nonsmooth) text += ", also with a nonsmooth term that has a proximal map";
+  return text;
+}
+
+/// Such as "121 + 120 p".
+std::string calls_text(double fixed, double per_x, double per_y) {
+  std::string text = number_text(fixed);
+  if (per_x > 0) text += " + " + number_text(per_x) + " p";
+  if (per_y > 0) text += " + " + number_text(per_y) + " q";
+  return text;
+}
+
+std::string calls_text(const CompositionCost& cost) {
+  const MethodCost::Growth &x = cost.per_x, &y = cost.per_y;
+  std::string text = calls_text(cost.gradients, x.gradients, y.gradients) + " gradients";
+  if (cost.products + x.products + y.products > 0) {
+    text += ", " + calls_text(cost.products, x.products, y.products) + " exact products";
+  }
+  if (cost.values > 0) text += ", " + number_text(cost.values) + " values";
+  switch (cost.count) {
+    case MethodCost::Count::exact:
+      return text;
+    case MethodCost::Count::at_least:
+      return "at least " + text;
+    case MethodCost::Count::at_most:
+      return "at most " + text;
+    default:
+      return text + " on average";
+  }
+}
+
+Shown shown_preset(const Preset& preset) {
+  Configuration configuration;
+  configuration.set("run.preset", preset.name, "describe");
+  GeneralOptions general;
+  general.read_from(configuration);
+  const MethodEntry& method = find_entry(method_catalog(), general.method, "method");
+  const CompositionCost cost = cost_of(general, configuration);
+  std::string composition = "method " + method.name;
+  for (const auto& [role, name] : {std::pair{Role::upper, "x"}, std::pair{Role::lower, "y"},
+                                   std::pair{Role::auxiliary, "auxiliaries"}}) {
+    composition += text(", ", name, " by ", general.consensus.entry(role).name);
+  }
+  composition += ", estimator " + general.estimator.name;
+  std::vector<std::string> facts{origin_text(preset.origin),
+                                 "composition: " + composition,
+                                 "numbers sent per agent and iteration: " + cost.traffic_text(),
+                                 "oracle calls per agent and iteration: " + calls_text(cost),
+                                 "assumes: " + method.assumes,
+                                 "serves: " + serves_text(method.serves)};
+  if (!preset.note.empty()) facts.push_back("note: " + preset.note);
+  std::string settings = "settings, which a configuration may override:";
+  for (const auto& [key, value] : preset.settings) settings += "\n  " + key + " = " + value;
+  facts.push_back(settings);
+  return {"presets", preset.name, preset.summary, method.formula, preset.reference, "", {}, facts};
+}
+
 std::vector<Shown> everything() {
   std::vector<Shown> all;
   for (const auto& entry : problem_catalog()) {
@@ -57,16 +122,18 @@ std::vector<Shown> everything() {
                    {}});
   }
   for (const auto& entry : method_catalog()) {
-    all.push_back({"methods",
-                   entry.name,
-                   entry.summary,
-                   entry.formula,
-                   entry.reference,
-                   "method",
-                   entry.options(),
-                   {"assumes: " + entry.assumes, std::string("data kernels run in ") +
-                                                     (entry.uses_products ? "double" : "float") +
-                                                     " unless problem.precision says otherwise"}});
+    all.push_back(
+        {"methods",
+         entry.name,
+         entry.summary,
+         entry.formula,
+         entry.reference,
+         "method",
+         entry.options(),
+         {"assumes: " + entry.assumes, "fails: " + entry.fails,
+          "serves: " + serves_text(entry.serves),
+          std::string("data kernels run in ") + (entry.uses_products ? "double" : "float") +
+              " unless problem.precision says otherwise"}});
   }
   for (const auto& entry : strategy_catalog()) {
     all.push_back({"consensus",
@@ -113,12 +180,13 @@ std::vector<Shown> everything() {
                    describe_options(TopologyOptions{}),
                    {}});
   }
+  for (const auto& preset : preset_catalog()) all.push_back(shown_preset(preset));
   return all;
 }
 
 const std::vector<std::string>& kinds() {
-  static const std::vector<std::string> names = {"problems",    "methods",    "consensus",
-                                                 "compressors", "estimators", "topologies"};
+  static const std::vector<std::string> names = {
+      "problems", "methods", "consensus", "compressors", "estimators", "topologies", "presets"};
   return names;
 }
 
@@ -128,6 +196,18 @@ void print_options(const std::vector<OptionDescription>& options, const std::str
     std::printf("  %-30s %s%s%s, default %s\n      %s\n", key.c_str(), option.type.c_str(),
                 option.range.empty() ? "" : " ", option.range.c_str(),
                 option.value.empty() ? "empty" : option.value.c_str(), option.help.c_str());
+  }
+}
+
+void print(const Shown& shown) {
+  std::printf("%s (%s)\n%s\n\n  %s\n", shown.name.c_str(), shown.kind.c_str(),
+              shown.summary.c_str(), shown.formula.c_str());
+  for (const auto& fact : shown.facts) std::printf("\n%s", fact.c_str());
+  if (!shown.facts.empty()) std::printf("\n");
+  if (!shown.reference.empty()) std::printf("\nreference: %s\n", shown.reference.c_str());
+  if (!shown.options.empty()) {
+    std::printf("\noptions\n");
+    print_options(shown.options, shown.section);
   }
 }
 
@@ -164,16 +244,14 @@ int describe(const Arguments& arguments) {
   require(arguments.words.size() == 1, ErrorKind::usage,
           "`echelon describe` takes one name; `echelon list` shows them");
   const auto all = everything();
-  const Shown& shown = find_entry(all, arguments.words.front(),
-                                  "problem, method, strategy, compressor, estimator or topology");
-  std::printf("%s (%s)\n%s\n\n  %s\n", shown.name.c_str(), shown.kind.c_str(),
-              shown.summary.c_str(), shown.formula.c_str());
-  for (const auto& fact : shown.facts) std::printf("\n%s", fact.c_str());
-  if (!shown.facts.empty()) std::printf("\n");
-  if (!shown.reference.empty()) std::printf("\nreference: %s\n", shown.reference.c_str());
-  if (!shown.options.empty()) {
-    std::printf("\noptions\n");
-    print_options(shown.options, shown.section);
+  const std::string& name = arguments.words.front();
+  find_entry(all, name, "problem, method, strategy, compressor, estimator, topology or preset");
+  bool first = true;
+  for (const Shown& shown : all) {  // a preset may be called as its method
+    if (shown.name != name) continue;
+    if (!first) std::printf("\n");
+    first = false;
+    print(shown);
   }
   return exit_done;
 }
@@ -233,7 +311,7 @@ std::string help_text() {
 
   echelon run CONFIG.ini [--section.key VALUE ...]     one run; works alone and under mpirun or srun
   echelon resume RUN_DIR [--run.iterations N ...]      continue from the newest good checkpoint, on any number of ranks
-  echelon list [problems|methods|consensus|compressors|estimators|topologies]
+  echelon list [problems|methods|consensus|compressors|estimators|topologies|presets]
   echelon describe NAME                                formula, reference, and options with defaults
   echelon topology NAME|FILE [--agents N ...]          certificate (standard error) and DOT graph (standard output); --svg FILE draws
                                                        a picture, --write FILE saves the weights (.txt, .mtx, .graph, .graphml)

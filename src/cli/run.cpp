@@ -92,7 +92,7 @@ void print_figures(Experiment& experiment,
     std::printf("\n");
   }
   std::printf("\n");
-  for (std::size_t c = 2; c < 8; ++c) {
+  for (std::size_t c = 2; columns[c].name != "gradient_calls"; ++c) {
     const double value = last(static_cast<Index>(c));
     if (!std::isnan(value)) std::printf("%-22s %.6g\n", columns[c].name.c_str(), value);
   }
@@ -126,10 +126,11 @@ void print_traffic(Experiment& experiment, std::int64_t rank_bytes) {
               "traffic", scaled(static_cast<double>(runner.bytes_sent()), "B").c_str(),
               scaled(static_cast<double>(runner.bytes_sent()) / agents, "B").c_str(),
               scaled(static_cast<double>(rank_bytes), "B").c_str());
-  std::printf("%-22s %s gradients (%s by each agent), %s exact second-order products\n",
-              "oracle calls", scaled(static_cast<double>(runner.gradient_calls()), "").c_str(),
-              scaled(static_cast<double>(runner.gradient_calls()) / agents, "").c_str(),
-              scaled(static_cast<double>(runner.product_calls()), "").c_str());
+  std::printf("%-22s %s gradients (%s by each agent), %s exact second-order products, %s values\n",
+              "oracle calls", scaled(static_cast<double>(runner.calls().gradients), "").c_str(),
+              scaled(static_cast<double>(runner.calls().gradients) / agents, "").c_str(),
+              scaled(static_cast<double>(runner.calls().products), "").c_str(),
+              scaled(static_cast<double>(runner.calls().values), "").c_str());
 }
 
 int exit_code(Status status) {

@@ -46,6 +46,7 @@ StrategyEntry choco_entry() {
           .changing_network = false,
           .vectors_sent = 1,
           .personal = false,
+          .compressed = true,
           .exact_on_heterogeneous = false,
           .projectable = true,
           .invariant = Invariant::mean_step,

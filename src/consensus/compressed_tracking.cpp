@@ -74,6 +74,7 @@ StrategyEntry compressed_tracking_entry() {
           .changing_network = false,
           .vectors_sent = 2,
           .personal = false,
+          .compressed = true,
           .exact_on_heterogeneous = true,
           .projectable = true,
           .invariant = Invariant::tracker_mean,

@@ -38,6 +38,11 @@ class TwoPoint final : public ConsensusStrategy {
     swap(product_, direction);
   }
 
+  void forget() override {
+    increment_.setZero();
+    product_.setZero();
+  }
+
   void visit_state(StateVisitor& visitor) override {
     visitor.per_agent("increment", increment_);
     visitor.per_agent("product", product_);

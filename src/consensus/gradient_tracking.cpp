@@ -25,6 +25,8 @@ class GradientTracking final : public ConsensusStrategy {
     }
   }
 
+  void forget() override { tracker_.forget(); }
+
   void visit_state(StateVisitor& visitor) override {
     tracker_.visit_state(visitor);
     visitor.within("mix", mix_);

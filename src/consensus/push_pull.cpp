@@ -21,6 +21,8 @@ class PushPull final : public ConsensusStrategy {
     pull_(value, value - step * tracked);
   }
 
+  void forget() override { tracker_.forget(); }
+
   void visit_state(StateVisitor& visitor) override {
     tracker_.visit_state(visitor);
     visitor.within("pull", pull_);

@@ -74,6 +74,8 @@ class PushDiging final : public ConsensusStrategy {
     ratio_.step(value, tracker_.follow(direction), step, 0);
   }
 
+  void forget() override { tracker_.forget(); }
+
   void visit_state(StateVisitor& visitor) override {
     tracker_.visit_state(visitor);
     ratio_.visit_state(visitor);

@@ -34,6 +34,8 @@ class Tracker {
     return tracker_;
   }
 
+  void forget() { started_ = 0; }
+
   void visit_state(StateVisitor& visitor) {
     visitor.per_agent("tracker", tracker_);
     visitor.per_agent("last_direction", last_);

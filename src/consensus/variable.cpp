@@ -2,23 +2,42 @@
 
 #include <utility>
 
+#include "echelon/core/error.hpp"
+
 namespace echelon {
 
 ConsensusVariable::ConsensusVariable(Network& network, std::string name, const VectorXd& start,
                                      const StrategyEntry& strategy, const StrategyOptions& options,
-                                     std::uint64_t seed)
+                                     std::uint64_t seed, FeasibleSet set)
     : network_(&network),
       name_(std::move(name)),
       entry_(&strategy),
+      set_(std::move(set)),
       value_(start.size(), network.agents().count()) {
   require_served(strategy, options, network.certificate(), name_);
-  value_.colwise() = start;
+  VectorXd feasible = start;
+  set_.project(feasible);
+  value_.colwise() = feasible;
+  if (!set_.is_whole_space()) {
+    require_mappable(text("its values are kept in ", set_.text()));
+  }
   strategy_ = strategy.make({.network = network,
                              .variable = name_,
                              .dimension = start.size(),
                              .options = options,
                              .seed = seed});
   strategy_->begin(value_);
+}
+
+void ConsensusVariable::require_mappable(const std::string& why) const {
+  require(entry_->projectable, ErrorKind::usage, "consensus strategy `", entry_->name,
+          "` cannot move variable `", name_, "` (", why,
+          ", and the strategy remembers values from before); choose all-reduce, gossip, gradient "
+          "tracking or push-pull");
+}
+
+void ConsensusVariable::restart(const AgentView& value) {
+  value_.copy_from(value);
 }
 
 void ConsensusVariable::project_onto_ball(double radius) {
@@ -28,9 +47,14 @@ void ConsensusVariable::project_onto_ball(double radius) {
   });
 }
 
+void ConsensusVariable::use(StepRule rule) {
+  if (!rule.is_constant()) step_rule_ = std::move(rule);
+}
+
 void ConsensusVariable::visit_state(StateVisitor& visitor) {
   visitor.per_agent("value", value_);
   strategy_->visit_state(visitor);
+  if (step_rule_) step_rule_->visit_state(visitor);
 }
 
 }  // namespace echelon

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "echelon/core/catalog.hpp"
+#include "echelon/experiment/preset.hpp"
 #include "echelon/io/graph_file.hpp"
 
 namespace echelon {
@@ -35,6 +36,7 @@ class SizeCounter final : public StateVisitor {
 }  // namespace
 
 void ExperimentOptions::visit(OptionVisitor& visitor) {
+  visitor("preset", preset, "a published composition to start from (`echelon list presets`)");
   visitor("seed", seed, at_least(0), "of all random draws");
   visitor.operational(true);
   visitor("output", output, "the run directory; empty: results/<name of the configuration>");
@@ -54,6 +56,7 @@ void CommOptions::visit(OptionVisitor& visitor) {
 }
 
 void GeneralOptions::read_from(Configuration& configuration) {
+  apply_preset(configuration);
   configuration.read("run", experiment);
   configuration.read("run", run);
   configuration.read("network", network);
@@ -74,7 +77,9 @@ void GeneralOptions::read_from(Configuration& configuration) {
     StrategyOptions& own = consensus.of[role] = consensus.all;
     configuration.read(section, own);
   }
+  estimator = find_entry(method_catalog(), method_name.name, "method").estimator;
   configuration.read("estimator", estimator);
+  configuration.read("steps", steps);
   configuration.read("metrics", metrics);
   configuration.read("comm", comm);
   problem = problem_name.name;
@@ -83,9 +88,9 @@ void GeneralOptions::read_from(Configuration& configuration) {
 
 const std::vector<std::string>& configuration_sections() {
   static const std::vector<std::string> sections = {
-      "run",       "network", "network-x", "network-y",           "network-auxiliary",
-      "problem",   "method",  "consensus", "consensus-x",         "consensus-y",
-      "estimator", "metrics", "comm",      "consensus-auxiliary",
+      "run",       "network", "network-x", "network-y",   "network-auxiliary",
+      "problem",   "method",  "consensus", "consensus-x", "consensus-y",
+      "estimator", "steps",   "metrics",   "comm",        "consensus-auxiliary",
   };
   return sections;
 }
@@ -149,13 +154,14 @@ void Experiment::compose(const DataSource& data) {
                                static_cast<std::uint64_t>(general_.experiment.seed),
                                method_entry_->uses_products};
   problem_ = problem_entry_->make(context, configuration_);
+  require_served(*method_entry_, *problem_);
   const bool personal = general_.consensus.personal();
   std::map<Role, Network*> networks;
   for (const auto& [role, network] : networks_) networks[role] = network.get();
   const auto seed = static_cast<std::uint64_t>(general_.experiment.seed);
-  method_ = method_entry_->make(
-      {*problem_, *network_, general_.consensus, general_.estimator, seed, std::move(networks)},
-      configuration_);
+  method_ = method_entry_->make({*problem_, *network_, general_.consensus, general_.estimator, seed,
+                                 std::move(networks), general_.steps},
+                                configuration_);
   configuration_.require_all_read();
   evaluator_ = std::make_unique<Evaluator>(*problem_, *network_, general_.metrics, personal);
   runner_ = std::make_unique<Runner>(*method_, *problem_, *network_, *evaluator_, general_.run,

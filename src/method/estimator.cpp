@@ -1,5 +1,6 @@
 #include "echelon/method/estimator.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <iomanip>
 #include <utility>
@@ -69,35 +70,17 @@ class Momentum final : public GradientEstimator {
   std::int64_t started_ = 0;
 };
 
-/// m <- O(s; xi) + (1 - c) (m - O(s_old; xi)), first step m = O; s_old is the previous call's point
-class Storm final : public GradientEstimator {
+/// The last estimate m and the point s_old where it was made, for estimators that follow the point.
+class Recursion {
  public:
-  Storm(double c, const EstimatorContext& context)
-      : c_(c),
-        averages_(blocks(context.outputs, context)),
+  explicit Recursion(const EstimatorContext& context)
+      : averages_(blocks(context.outputs, context)),
         previous_(blocks(context.arguments, context)),
         at_previous_(blocks(context.outputs, context)) {}
 
-  void estimate(const Sample& sample, OraclePoint point, const Oracle& oracle,
-                OracleOutputs outputs) override {
-    require_stored(point);
-    oracle(sample, point, outputs);
-    if (started_ != 0) correct(sample, point.size(), oracle, outputs);
-    started_ = 1;
-    for (std::size_t k = 0; k < outputs.size(); ++k) averages_[k].copy_from(*outputs[k]);
-    for (std::size_t k = 0; k < point.size(); ++k) previous_[k].copy_from(*point[k]);
-  }
-
-  void visit_state(StateVisitor& visitor) override {
-    visit_blocks(visitor, "average", averages_);
-    visit_blocks(visitor, "previous", previous_);
-    visitor.replicated("started", started_);
-  }
-
- private:
-  /// Adds (1 - c) (m - O(s_old; xi)).
+  /// outputs <- outputs + kept (m - O(s_old; xi)).
   void correct(const Sample& sample, std::size_t arguments, const Oracle& oracle,
-               OracleOutputs outputs) {
+               OracleOutputs outputs, double kept) {
     std::vector<const AgentView*> point;
     std::vector<AgentView*> old;
     for (std::size_t k = 0; k < arguments; ++k) point.push_back(&previous_[k]);
@@ -106,26 +89,100 @@ class Storm final : public GradientEstimator {
     for (std::size_t k = 0; k < outputs.size(); ++k) {
       AgentView& output = *outputs[k];
       parallel_for(static_cast<int>(output.cols()), [&](int i) {
-        output.col(i) += (1 - c_) * (averages_[k].col(i) - at_previous_[k].col(i));
+        output.col(i) += kept * (averages_[k].col(i) - at_previous_[k].col(i));
       });
     }
   }
 
-  void require_stored(OraclePoint point) const {
+  /// m <- outputs, s_old <- point.
+  void keep(OraclePoint point, OracleOutputs outputs) {
+    for (std::size_t k = 0; k < outputs.size(); ++k) averages_[k].copy_from(*outputs[k]);
+    for (std::size_t k = 0; k < point.size(); ++k) previous_[k].copy_from(*point[k]);
+  }
+
+  void require_stored(OraclePoint point, const char* estimator) const {
     bool fits = point.size() <= previous_.size();
     for (std::size_t k = 0; fits && k < point.size(); ++k) {
       fits = point[k]->rows() == previous_[k].rows();
     }
-    require(fits, ErrorKind::internal,
-            "estimator storm: the oracle depends on other variables than the estimator keeps "
-            "(by default x, y and one auxiliary); give their heights to make_estimator");
+    require(fits, ErrorKind::internal, "estimator ", estimator,
+            ": the oracle depends on other variables than the estimator keeps (by default x, y and "
+            "one auxiliary); give their heights to make_estimator");
   }
 
-  double c_;
+  void visit_state(StateVisitor& visitor) {
+    visit_blocks(visitor, "average", averages_);
+    visit_blocks(visitor, "previous", previous_);
+  }
+
+ private:
   std::vector<AgentMatrix> averages_;
   std::vector<AgentMatrix> previous_;
   std::vector<AgentMatrix> at_previous_;
+};
+
+/// m <- O(s; xi) + (1 - c_k) (m - O(s_old; xi)), first step m = O; s_old is the previous call's
+/// point, c_k = c (1 + (k - start) / offset)^-decay in iteration k, c until start
+class Storm final : public GradientEstimator {
+ public:
+  Storm(const EstimatorOptions& options, const EstimatorContext& context)
+      : options_(options), last_(context) {}
+
+  void estimate(const Sample& sample, OraclePoint point, const Oracle& oracle,
+                OracleOutputs outputs) override {
+    last_.require_stored(point, "storm");
+    oracle(sample, point, outputs);
+    if (started_ != 0) {
+      last_.correct(sample, point.size(), oracle, outputs, 1 - weight(sample.iteration));
+    }
+    started_ = 1;
+    last_.keep(point, outputs);
+  }
+
+  void visit_state(StateVisitor& visitor) override {
+    last_.visit_state(visitor);
+    visitor.replicated("started", started_);
+  }
+
+ private:
+  double weight(std::uint64_t k) const {
+    if (options_.decay == 0) return options_.c;
+    const double since = std::max(0.0, static_cast<double>(k) - options_.decay_start);
+    return options_.c * std::pow(1 + since / options_.decay_offset, -options_.decay);
+  }
+
+  EstimatorOptions options_;
+  Recursion last_;
   std::int64_t started_ = 0;
+};
+
+/// m = O(s; all samples) at every `period`-th call, otherwise m <- m + O(s; xi) - O(s_old; xi)
+class Sarah final : public GradientEstimator {
+ public:
+  Sarah(std::int64_t period, const EstimatorContext& context) : period_(period), last_(context) {}
+
+  void estimate(const Sample& sample, OraclePoint point, const Oracle& oracle,
+                OracleOutputs outputs) override {
+    last_.require_stored(point, "sarah");
+    if (calls_ == 0) {
+      oracle(Sample::everything(), point, outputs);
+    } else {
+      oracle(sample, point, outputs);
+      last_.correct(sample, point.size(), oracle, outputs, 1);
+    }
+    calls_ = (calls_ + 1) % period_;
+    last_.keep(point, outputs);
+  }
+
+  void visit_state(StateVisitor& visitor) override {
+    last_.visit_state(visitor);
+    visitor.replicated("calls", calls_);
+  }
+
+ private:
+  std::int64_t period_;
+  Recursion last_;
+  std::int64_t calls_ = 0;  ///< since the last with all samples, that one included
 };
 
 /// Sub-batches b = 0 .. B-1 of each agent's samples, w = 1 / B, mean table entry tbar:
@@ -239,8 +296,9 @@ std::unique_ptr<GradientEstimator> make_saga(const EstimatorOptions& options,
 
 std::unique_ptr<GradientEstimator> make_storm(const EstimatorOptions& options,
                                               const EstimatorContext& context) {
-  if (options.c == 1) return std::make_unique<Plain>();  // m and s_old have weight 0
-  return std::make_unique<Storm>(options.c, context);
+  const bool plain = options.c == 1 && options.decay == 0;  // m and s_old have weight 0
+  if (plain) return std::make_unique<Plain>();
+  return std::make_unique<Storm>(options, context);
 }
 
 }  // namespace
@@ -252,6 +310,13 @@ void EstimatorOptions::visit(OptionVisitor& visitor) {
   visitor("theta", theta, above_up_to(0, 1), "momentum: weight of the newest gradient");
   visitor("c", c, above_up_to(0, 1),
           "storm: weight of the newest gradient against the corrected old ones; 1 = plain");
+  visitor("decay", decay, at_least(0),
+          "storm: e in the weight c (1 + k / decay_offset)^-e of iteration k; 0 = constant");
+  visitor("decay_offset", decay_offset, above(0), "storm: iterations before the weight falls");
+  visitor("decay_start", decay_start, at_least(0),
+          "storm: iterations of constant weight, from which k is counted");
+  visitor("period", period, at_least(1),
+          "sarah: calls from one with all samples to the next, in each of the method's stages");
   visitor("saga_batches", saga_batches, between(1, 1e6),
           "saga: fixed sub-batches of each agent's samples, B");
   visitor("saga_memory", saga_memory, above(0),
@@ -279,6 +344,16 @@ const std::vector<EstimatorEntry>& estimator_catalog() {
        "A. Defazio, F. Bach, S. Lacoste-Julien, NeurIPS 2014, arXiv:1407.0202; for bilevel: M. "
        "Dagreou, P. Ablin, S. Vaiter, T. Moreau, NeurIPS 2022, arXiv:2201.13409",
        make_saga},
+      {"sarah",
+       "the answer for all samples now and then, followed in between by differences: each sample "
+       "is "
+       "also evaluated at the previous point",
+       "every `period` calls m = O(s; all samples); otherwise m <- m + O(s; xi) - O(s_old; xi)",
+       "L. Nguyen, J. Liu, K. Scheinberg, M. Takac, ICML 2017, arXiv:1703.00102; for bilevel: M. "
+       "Dagreou, T. Moreau, S. Vaiter, P. Ablin, 2023, arXiv:2302.08766",
+       [](const EstimatorOptions& options, const EstimatorContext& context) {
+         return std::make_unique<Sarah>(options.period, context);
+       }},
   };
   return entries;
 }

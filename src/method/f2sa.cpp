@@ -1,6 +1,7 @@
 #include <cmath>
 
 #include "entries.hpp"
+#include "restarted_momentum.hpp"
 
 namespace echelon::detail {
 
@@ -15,7 +16,9 @@ struct F2saOptions {
   double lambda_increment = 0.1;
   double lambda_exponent = 0;
   double lambda_offset = 100;
+  std::string order = "gauss-seidel";
   bool richardson = false;
+  MomentumOptions momentum;
   StepSchedule schedule;
 
   void visit(OptionVisitor& visitor) {
@@ -30,10 +33,26 @@ struct F2saOptions {
     visitor("lambda_exponent", lambda_exponent, at_least(0),
             "e in lambda (1 + k / lambda_offset)^e; 0 = fixed penalty");
     visitor("lambda_offset", lambda_offset, above(0), "iterations before the exponent acts");
+    visitor.choice("order", order, {"gauss-seidel", "jacobi"},
+                   "x steps from the new y and z, or together with their last step from the "
+                   "gradients of the same points and samples");
     visitor("richardson", richardson,
             "also run with 2 lambda and report 2 x(2 lambda) - x(lambda): bias 1 / lambda^2 at "
             "twice the cost");
+    momentum.visit(visitor);
     schedule.visit(visitor);
+  }
+
+  bool jacobi() const { return order == "jacobi"; }
+
+  MethodCost cost() const {
+    const auto steps = static_cast<double>(inner_steps);
+    const double paths = richardson ? 2 : 1;
+    return {.x_steps = paths,
+            .y_steps = paths * steps,
+            .auxiliary_steps = paths * steps,
+            .p_exact = momentum.momentum > 0 ? paths : 0,
+            .gradients = paths * 3 * (jacobi() ? steps : steps + 1)};
   }
 
   double penalty(std::uint64_t k) const {
@@ -50,6 +69,9 @@ struct F2saOptions {
 ///     repeat T times:  z <- z - gamma grad_y g(x, z)
 ///                      y <- y - beta (grad_y f(x, y) / lambda + grad_y g(x, y))
 ///     x <- x - alpha (grad_x f(x, y) + lambda (grad_x g(x, y) - grad_x g(x, z)))
+///
+/// In the order `jacobi` the last step of y and z and that of x use gradients at the same points.
+/// With momentum, x stands for the extrapolated point.
 class PenaltyPath {
  public:
   PenaltyPath(const MethodContext& context, const F2saOptions& options, double lambda_factor)
@@ -58,12 +80,14 @@ class PenaltyPath {
         lambda_factor_(lambda_factor),
         x_(context.upper_variable("x")),
         y_(context.lower_variable("y")),
-        z_(context.auxiliary_variable("z", context.problem.start_y())),
+        z_(context.lower_copy("z")),
+        momentum_(context, options.momentum, x_),
         p_(context.problem.upper_dimension()),
         q_(context.problem.lower_dimension()),
         m_(context.network.agents().count()),
         inner_(context.make_estimator({q_, q_, q_})),
-        outer_(context.make_estimator({p_, p_, p_})),
+        outer_(options.jacobi() ? context.make_estimator({p_, p_, p_, q_, q_, q_})
+                                : context.make_estimator({p_, p_, p_})),
         fy_(q_, m_),
         gy_y_(q_, m_),
         gy_z_(q_, m_),
@@ -74,28 +98,24 @@ class PenaltyPath {
   void iterate(std::uint64_t k) {
     const double lambda = lambda_factor_ * options_.penalty(k);
     const double alpha = options_.alpha * options_.schedule.upper(k);
-    const double beta = options_.beta * options_.schedule.lower(k);
-    const double gamma = options_.gamma * options_.schedule.lower(k);
     const auto steps = static_cast<std::uint32_t>(options_.inner_steps);
-    const Oracle lower_gradients = [&](const Sample& sample, OraclePoint at, OracleOutputs out) {
-      problem_.grad_f(sample, {{*at[0], *at[1], nullptr, out[0]}});
-      problem_.grad_g(sample,
-                      {{*at[0], *at[1], nullptr, out[1]}, {*at[0], *at[2], nullptr, out[2]}});
-    };
-    const Oracle upper_gradients = [&](const Sample& sample, OraclePoint at, OracleOutputs out) {
-      problem_.grad_f(sample, {{*at[0], *at[1], out[0], nullptr}});
-      problem_.grad_g(sample,
-                      {{*at[0], *at[1], out[1], nullptr}, {*at[0], *at[2], out[2], nullptr}});
-    };
+    momentum_.before(x_);
     for (std::uint32_t t = 0; t < steps; ++t) {
+      if (options_.jacobi() && t + 1 == steps) break;
       inner_->estimate({.iteration = k, .step = t}, {&x_.value(), &y_.value(), &z_.value()},
-                       lower_gradients, {&fy_, &gy_y_, &gy_z_});
-      z_.descend(gamma, gy_z_);
-      y_.descend(beta, fy_ / lambda + gy_y_);
+                       lower_gradients_, {&fy_, &gy_y_, &gy_z_});
+      step_lower(k, lambda);
     }
-    outer_->estimate({.iteration = k, .step = steps}, {&x_.value(), &y_.value(), &z_.value()},
-                     upper_gradients, {&fx_, &gx_y_, &gx_z_});
+    if (options_.jacobi()) {
+      outer_->estimate({.iteration = k, .step = steps - 1}, {&x_.value(), &y_.value(), &z_.value()},
+                       all_gradients_, {&fx_, &gx_y_, &gx_z_, &fy_, &gy_y_, &gy_z_});
+      step_lower(k, lambda);
+    } else {
+      outer_->estimate({.iteration = k, .step = steps}, {&x_.value(), &y_.value(), &z_.value()},
+                       upper_gradients_, {&fx_, &gx_y_, &gx_z_});
+    }
     x_.descend(alpha, fx_ + lambda * (gx_y_ - gx_z_));
+    momentum_.after(x_);
   }
 
   const ConsensusVariable& x() const { return x_; }
@@ -105,19 +125,41 @@ class PenaltyPath {
     visitor.within("x", x_);
     visitor.within("y", y_);
     visitor.within("z", z_);
+    visitor.within("momentum", momentum_);
     visitor.within("inner_estimator", *inner_);
     visitor.within("outer_estimator", *outer_);
   }
 
  private:
+  void step_lower(std::uint64_t k, double lambda) {
+    const double decay = options_.schedule.lower(k);
+    z_.descend(options_.gamma * decay, gy_z_);
+    y_.descend(options_.beta * decay, fy_ / lambda + gy_y_);
+  }
+
   BilevelProblem& problem_;
   F2saOptions options_;
   double lambda_factor_;
   ConsensusVariable x_, y_, z_;
+  RestartedMomentum momentum_;
   Index p_, q_;
   int m_;
   std::unique_ptr<GradientEstimator> inner_, outer_;
   AgentMatrix fy_, gy_y_, gy_z_, fx_, gx_y_, gx_z_;
+
+  // At (x, y, z): fy, gy(y), gy(z); fx, gx(y), gx(z); or the latter three, then the first.
+  Oracle lower_gradients_ = [this](const Sample& sample, OraclePoint at, OracleOutputs out) {
+    problem_.grad_f(sample, {{*at[0], *at[1], nullptr, out[0]}});
+    problem_.grad_g(sample, {{*at[0], *at[1], nullptr, out[1]}, {*at[0], *at[2], nullptr, out[2]}});
+  };
+  Oracle upper_gradients_ = [this](const Sample& sample, OraclePoint at, OracleOutputs out) {
+    problem_.grad_f(sample, {{*at[0], *at[1], out[0], nullptr}});
+    problem_.grad_g(sample, {{*at[0], *at[1], out[1], nullptr}, {*at[0], *at[2], out[2], nullptr}});
+  };
+  Oracle all_gradients_ = [this](const Sample& sample, OraclePoint at, OracleOutputs out) {
+    problem_.grad_f(sample, {{*at[0], *at[1], out[0], out[3]}});
+    problem_.grad_g(sample, {{*at[0], *at[1], out[1], out[4]}, {*at[0], *at[2], out[2], out[5]}});
+  };
 };
 
 class F2sa final : public Method {
@@ -168,9 +210,13 @@ MethodEntry f2sa_entry() {
       .formula = formula,
       .reference = "J. Kwon, D. Kwon, S. Wright, R. Nowak, ICML 2023, arXiv:2301.10945",
       .assumes = "lower level strongly convex; x is biased by about 1 / lambda",
+      .fails = "reports f below the optimum, since y is not feasible; too few inner steps add bias",
+      .serves = {.set = true},
       .uses_products = false,
+      .means_first = false,
       .options = {},
-      .make = {}};
+      .make = {},
+      .cost = {}};
   bind<F2sa>(entry, F2saOptions{});
   return entry;
 }
@@ -185,6 +231,46 @@ MethodEntry f2ba_entry() {
   options.alpha = 0.2;
   options.lambda = 100;
   options.lambda_increment = 0;
+  bind<F2sa>(entry, options);
+  return entry;
+}
+
+MethodEntry accf2ba_entry() {
+  MethodEntry entry = f2ba_entry();
+  entry.name = "accf2ba";
+  entry.summary = "f2ba with Nesterov's momentum on x, restarted when its path grows long";
+  entry.formula = std::string("x <- x + theta (x - x_old); ") + formula;
+  entry.fails += "; momentum restarts by the exact mean of x, a reduction at each iteration";
+  F2saOptions options;
+  options.inner_steps = 40;
+  options.alpha = 0.2;
+  options.lambda = 1e4;
+  options.lambda_increment = 0;
+  options.momentum.momentum = 0.8;
+  bind<F2sa>(entry, options);
+  return entry;
+}
+
+MethodEntry f3sa_entry() {
+  MethodEntry entry = f2sa_entry();
+  entry.name = "f3sa";
+  entry.summary =
+      "single-loop f2sa with the estimator storm, whose weight falls as gamma^2; without noise as "
+      "f2sa with one inner step";
+  entry.formula =
+      "together: z <- z - gamma gy(x,z), y <- y - beta (fy(x,y)/lambda + gy(x,y)), "
+      "x <- x - alpha (fx(x,y) + lambda (gx(x,y) - gx(x,z)))";
+  entry.estimator = {.name = "storm", .c = 1, .decay = 0.8, .decay_offset = 100};
+  F2saOptions options;
+  options.inner_steps = 1;
+  options.alpha = 0.05;
+  options.beta = 0.3;
+  options.gamma = 0.3;
+  options.order = "jacobi";
+  options.lambda = 2;
+  options.lambda_increment = 0;
+  options.lambda_exponent = 0.2;
+  options.schedule = {.upper_decay = 0.6, .lower_decay = 0.4};
   bind<F2sa>(entry, options);
   return entry;
 }

@@ -1,9 +1,11 @@
 #include "echelon/method/method.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <utility>
 
 #include "echelon/core/catalog.hpp"
+#include "echelon/core/parallel.hpp"
 
 namespace echelon {
 
@@ -13,8 +15,9 @@ const StrategyEntry& find_strategy(const std::string& name) {
   return find_entry(strategy_catalog(), name, "consensus strategy");
 }
 
-double decayed(double exponent, double offset, std::uint64_t k) {
-  return exponent == 0 ? 1.0 : std::pow(1.0 + static_cast<double>(k) / offset, -exponent);
+double decayed(double exponent, const StepSchedule& schedule, std::uint64_t k) {
+  const double since = std::max(0.0, static_cast<double>(k) - schedule.decay_start);
+  return exponent == 0 ? 1.0 : std::pow(1.0 + since / schedule.decay_offset, -exponent);
 }
 
 }  // namespace
@@ -64,32 +67,125 @@ std::unique_ptr<GradientEstimator> MethodContext::make_estimator(
                                 network.agents().local, problem.sub_batch_seed()});
 }
 
-ConsensusVariable MethodContext::variable(std::string name, const VectorXd& start,
-                                          Role role) const {
+Network& MethodContext::network_of(Role role) const {
   const auto own = networks.find(role);
-  return {own == networks.end() ? network : *own->second,
-          std::move(name),
-          start,
-          consensus.entry(role),
-          consensus.options(role),
-          seed};
+  return own == networks.end() ? network : *own->second;
+}
+
+ConsensusVariable MethodContext::variable(std::string name, const VectorXd& start, Role role,
+                                          FeasibleSet set) const {
+  return stepping(ConsensusVariable(network_of(role), std::move(name), start, consensus.entry(role),
+                                    consensus.options(role), seed, std::move(set)),
+                  role);
+}
+
+ConsensusVariable MethodContext::stepping(ConsensusVariable variable, Role role) const {
+  const StepRule::Place place = role == Role::upper   ? StepRule::Place::upper
+                                : role == Role::lower ? StepRule::Place::lower
+                                                      : StepRule::Place::auxiliary;
+  variable.use({network, variable.name(), place, steps, step_memory});
+  return variable;
 }
 
 ConsensusVariable MethodContext::upper_variable(std::string name) const {
+  return upper_variable(std::move(name), problem.upper_set());
+}
+
+ConsensusVariable MethodContext::upper_variable(std::string name, FeasibleSet set) const {
   const StrategyEntry& strategy = consensus.entry(Role::upper);
   require(!strategy.personal || network.size() == 1, ErrorKind::usage, "consensus.x is `",
           strategy.name,
           "` (the upper variable is what agents agree on); choose consensus.x = gt-atc, and "
           "consensus.y = none for a personal lower level");
-  return variable(std::move(name), problem.start_x(), Role::upper);
+  return variable(std::move(name), problem.start_x(), Role::upper, std::move(set));
 }
 
 ConsensusVariable MethodContext::lower_variable(std::string name) const {
-  return variable(std::move(name), problem.start_y(), Role::lower);
+  return variable(std::move(name), problem.start_y(), Role::lower, problem.lower_set());
+}
+
+ConsensusVariable MethodContext::lower_copy(std::string name) const {
+  return variable(std::move(name), problem.start_y(), Role::auxiliary, problem.lower_set());
 }
 
 ConsensusVariable MethodContext::auxiliary_variable(std::string name, const VectorXd& start) const {
   return variable(std::move(name), start, Role::auxiliary);
+}
+
+bool MethodContext::exact_means() const {
+  require(
+      !consensus.personal(), ErrorKind::usage,
+      "consensus.y = none: this method combines means over all agents of lower-level quantities "
+      "(a personal lower level has none); choose consensus.y = all-reduce, or a method such as "
+      "f2ba or soba");
+  const auto exact = [&](Role role) { return consensus.entry(role).name == "all-reduce"; };
+  return exact(Role::upper) && exact(Role::lower);
+}
+
+MeanTracker MethodContext::mean_tracker(std::string name, const std::vector<Index>& heights) const {
+  return {network, std::move(name), heights, exact_means(), consensus.all};
+}
+
+ConsensusVariable MethodContext::variable_of_means(std::string name, const VectorXd& start,
+                                                   Role role, FeasibleSet set) const {
+  const StrategyEntry& strategy = find_strategy(exact_means() ? "none" : "gossip-atc");
+  return {network_of(role), std::move(name), start, strategy, consensus.options(role), seed,
+          std::move(set)};
+}
+
+ConsensusVariable MethodContext::upper_variable_of_means(std::string name) const {
+  return variable_of_means(std::move(name), problem.start_x(), Role::upper, problem.upper_set());
+}
+
+ConsensusVariable MethodContext::lower_variable_of_means(std::string name) const {
+  return variable_of_means(std::move(name), problem.start_y(), Role::lower, problem.lower_set());
+}
+
+ConsensusVariable MethodContext::multiplier_of_means(std::string name, FeasibleSet set) const {
+  return variable_of_means(std::move(name), VectorXd::Zero(1), Role::lower, std::move(set));
+}
+
+ExactMean::ExactMean(const MethodContext& context)
+    : network_(context.network), personal_(context.consensus.personal()) {}
+
+void ExactMean::operator()(AgentView& block) {
+  if (personal_) return;
+  network_.mean(block, mean_);
+  parallel_for(static_cast<int>(block.cols()), [&](int i) { block.col(i) = mean_; });
+}
+
+void require_served(const MethodEntry& method, const BilevelProblem& problem) {
+  const LowerLevel& serves = method.serves;
+  const LinearConstraints* constraints = problem.lower_constraints();
+  const bool equal = constraints != nullptr && constraints->kind == LinearConstraints::Kind::equal;
+  const bool at_most = constraints != nullptr && !equal;
+  const auto check = [&](bool good, const std::string& what, bool LowerLevel::*feature) {
+    if (good) return;
+    std::string others;
+    for (const MethodEntry& entry : method_catalog()) {
+      if (!(entry.serves.*feature)) continue;
+      others += (others.empty() ? "" : ", ") + entry.name;
+    }
+    fail(ErrorKind::usage, "method.name = ", method.name, ": ", what,
+         "; methods that do: ", others);
+  };
+  check(problem.lower_set().is_whole_space() || serves.set,
+        text("the lower level is kept in ", problem.lower_set().text(),
+             ", onto which this method does not project"),
+        &LowerLevel::set);
+  check(!problem.has_nonsmooth_term() || serves.nonsmooth,
+        "the lower level has a nonsmooth term, whose proximal map this method does not take",
+        &LowerLevel::nonsmooth);
+  check(!equal || serves.equalities,
+        "the lower level has linear equality constraints, which this method does not keep",
+        &LowerLevel::equalities);
+  check(!at_most || serves.inequalities,
+        "the lower level has linear inequality constraints, which this method does not keep",
+        &LowerLevel::inequalities);
+  const bool lacks = (serves.equalities && !equal) || (serves.inequalities && !at_most);
+  require(!lacks, ErrorKind::usage, "method.name = ", method.name,
+          ": the lower level has no linear ", serves.equalities ? "equality" : "inequality",
+          " constraints, which this method is made for; for a free lower level take soba or f2ba");
 }
 
 void StepSchedule::visit(OptionVisitor& visitor) {
@@ -98,13 +194,15 @@ void StepSchedule::visit(OptionVisitor& visitor) {
   visitor("lower_decay", lower_decay, at_least(0),
           "the same for the steps of y and its auxiliaries");
   visitor("decay_offset", decay_offset, above(0), "iterations before the decay sets in");
+  visitor("decay_start", decay_start, at_least(0),
+          "iterations of constant steps, from which k is counted");
 }
 
 double StepSchedule::upper(std::uint64_t k) const {
-  return decayed(upper_decay, decay_offset, k);
+  return decayed(upper_decay, *this, k);
 }
 double StepSchedule::lower(std::uint64_t k) const {
-  return decayed(lower_decay, decay_offset, k);
+  return decayed(lower_decay, *this, k);
 }
 
 }  // namespace echelon

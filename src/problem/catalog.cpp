@@ -1,8 +1,13 @@
 #include "echelon/problem/catalog.hpp"
 
+#include "echelon/problem/analytic.hpp"
+#include "echelon/problem/finite_sum.hpp"
 #include "echelon/problem/hyper_cleaning.hpp"
+#include "echelon/problem/log_cosh.hpp"
 #include "echelon/problem/quadratic.hpp"
 #include "echelon/problem/regularization_selection.hpp"
+#include "echelon/problem/ridge.hpp"
+#include "echelon/problem/sparse_regression.hpp"
 
 namespace echelon {
 
@@ -41,6 +46,15 @@ ProblemEntry data_driven(std::string name, std::string summary, std::string form
           }};
 }
 
+/// One line for each instance, indented as `describe` shows formulas.
+std::string analytic_formulas() {
+  std::string all = "by problem.instance:";
+  for (const AnalyticEntry& entry : analytic_catalog()) {
+    all += "\n  " + entry.name + ": " + entry.summary + "\n      " + entry.formula;
+  }
+  return all;
+}
+
 }  // namespace
 
 const std::vector<ProblemEntry>& problem_catalog() {
@@ -52,6 +66,30 @@ const std::vector<ProblemEntry>& problem_catalog() {
       closed_form<Quadratic, PqOptions>(
           "p-q", "one quadratic with x* = A (A + I)^-1 1, for checking methods",
           "g = 1/2 y'A y - x'y;  f = 1/2 |x - 1|^2 + 1/2 y'A y;  A = diag(linspace(.5, 2, d))", ""),
+      closed_form<Analytic, AnalyticOptions>(
+          "analytic", "small problems with known answers, in the plane most of them",
+          analytic_formulas(), ""),
+      closed_form<FiniteSum, FiniteSumOptions>(
+          "finite-sum", "finite sums of quadratics with a closed-form solution, for minibatches",
+          "g_i = n/N sum_j 1/2 y'A_j y + 1/2 x'B_j x + x'C_j y + a_j'y + b_j'x;  "
+          "f_i = n/M sum_j 1/2 y'F_j y + 1/2 x'H_j x + x'K_j y + f_j'y + h_j'x",
+          "M. Dagreou, P. Ablin, S. Vaiter, T. Moreau, NeurIPS 2022, arXiv:2201.13409"),
+      closed_form<LogCosh, LogCoshOptions>(
+          "log-cosh", "fixed heterogeneous agents, quadratics with a log-cosh term",
+          "g_i = 1/2 y'A_i y + x'C_i y + a_i'y + .3 sum_j log cosh y_j;  "
+          "f_i = 1/2 |y - t_i|^2 + .15 |x - s_i|^2;  p = 4, q = 6",
+          ""),
+      closed_form<Ridge, RidgeOptions>(
+          "ridge", "hyper-parameters of ridge regression with an exact hypergradient",
+          "g_i = n/N 1/2 sum_b w_b (a_b'y - t_b)^2 + 1/2 sum_j r_j y_j^2;  "
+          "f_i = n/M 1/2 sum_b (a_b'y - t_b)^2;  r_j = e^{x_j} or w_b = sigma(x_b)",
+          ""),
+      closed_form<SparseRegression, SparseRegressionOptions>(
+          "sparse-regression",
+          "weights of penalties that press coefficients to zero: nonsmooth lower levels",
+          "g_i = n/N 1/2 sum_b (a_b'y - t_b)^2 + sum_k r(e^{x_k}, y_k);  "
+          "f_i = n/M 1/2 sum_b (a_b'y - t_b)^2;  r(w, y) = w |y|_1, w |y|_2, SCAD or MCP",
+          ""),
       data_driven<HyperCleaning, HyperCleaningOptions>(
           "hyper-cleaning",
           "weights of training samples with wrong labels, from a small clean set (IDX files)",

@@ -18,14 +18,20 @@ ConstVector column(const AgentView& block, int local) {
   return {block.data() + local * block.outerStride(), block.rows()};
 }
 
+ConstVector column(const AgentView* block, int local) {
+  if (block == nullptr) return {nullptr, 0};
+  return column(*block, local);
+}
+
 Vector column(AgentView* block, int local) {
   if (block == nullptr) return {nullptr, 0};
   return {block->data() + local * block->outerStride(), block->rows()};
 }
 
 AgentProduct agent_product(const ProductPoint& point, int local) {
-  return {column(point.x, local), column(point.y, local), column(point.v, local),
-          column(point.hv, local), column(point.jv, local)};
+  return {column(point.x, local),  column(point.y, local),  column(point.v, local),
+          column(point.hv, local), column(point.jv, local), column(point.gx, local),
+          column(point.gy, local)};
 }
 
 double difference_width(const DifferenceStep& rule, const ConstVector& y, double norm_v) {
@@ -68,10 +74,10 @@ void BilevelProblem::gradients(Level level, const Sample& sample,
   counts_.gradients += agents_.count() * static_cast<std::int64_t>(points.size());
 }
 
-// Hv ~ (grad_y g(x, y + d v) - grad_y g(x, y - d v)) / 2d, and the x-gradients give (d2g/dxdy) v. v
-// = 0 costs nothing.
+// Hv ~ (grad_y g(x, y + d v) - grad_y g(x, y - d v)) / 2d, and the x-gradients give (d2g/dxdy) v;
+// forward: (grad_y g(x, y + d v) - grad_y g(x, y)) / d. v = 0 costs nothing.
 std::int64_t BilevelProblem::difference_product(int local, const Sample& sample, AgentProduct at,
-                                                const DifferenceStep& step) const {
+                                                const DifferenceStep& step, Level level) const {
   const double norm_v = at.v.norm();
   if (norm_v == 0) {
     if (at.wants_hv()) at.hv.setZero();
@@ -79,30 +85,37 @@ std::int64_t BilevelProblem::difference_product(int local, const Sample& sample,
     return 0;
   }
   const double d = difference_width(step, at.y, norm_v);
-  const VectorXd forward = at.y + d * at.v;
-  const VectorXd backward = at.y - d * at.v;
+  const double width = step.forward ? d : 2 * d;
+  const VectorXd ahead = at.y + d * at.v;
+  const VectorXd behind = step.forward ? VectorXd(at.y) : at.y - d * at.v;
   VectorXd back_x(at.wants_jv() ? at.x.size() : 0);
   VectorXd back_y(at.wants_hv() ? at.y.size() : 0);
   const auto output = [](VectorXd& block, bool wanted) {
     return wanted ? Vector(block.data(), block.size()) : Vector(nullptr, 0);
   };
   const std::array<AgentPoint, 2> pair{
-      AgentPoint{at.x, ConstVector(forward.data(), forward.size()), at.jv, at.hv},
-      AgentPoint{at.x, ConstVector(backward.data(), backward.size()), output(back_x, at.wants_jv()),
+      AgentPoint{at.x, ConstVector(ahead.data(), ahead.size()), at.jv, at.hv},
+      AgentPoint{at.x, ConstVector(behind.data(), behind.size()), output(back_x, at.wants_jv()),
                  output(back_y, at.wants_hv())}};
-  gradient(Level::lower, local, sample, pair);
-  if (at.wants_hv()) at.hv = (at.hv - back_y) / (2 * d);
-  if (at.wants_jv()) at.jv = (at.jv - back_x) / (2 * d);
-  return 2;
+  if (step.forward && at.has_base()) {
+    gradient(level, local, sample, std::span(pair).first(1));
+    if (at.wants_hv()) back_y = at.gy;
+    if (at.wants_jv()) back_x = at.gx;
+  } else {
+    gradient(level, local, sample, pair);
+  }
+  if (at.wants_hv()) at.hv = (at.hv - back_y) / width;
+  if (at.wants_jv()) at.jv = (at.jv - back_x) / width;
+  return step.forward && at.has_base() ? 1 : 2;
 }
 
 void BilevelProblem::difference_product(const Sample& sample, const ProductPoint& point,
-                                        const DifferenceStep& step) {
+                                        const DifferenceStep& step, Level level) {
   const TraceSpan span("oracle", "products by differences");
   std::vector<std::int64_t> calls(static_cast<std::size_t>(agents_.count()), 0);
   parallel_for(agents_.count(), [&](int local) {
     calls[static_cast<std::size_t>(local)] =
-        difference_product(local, sample, agent_product(point, local), step);
+        difference_product(local, sample, agent_product(point, local), step, level);
   });
   for (const auto count : calls) counts_.gradients += count;
 }
@@ -118,7 +131,27 @@ void BilevelProblem::product(int, const Sample&, const AgentProduct&) const {
        "this problem offers no exact second-order products; choose method.products = difference");
 }
 
-std::optional<KnownSolution> BilevelProblem::known_solution(bool) const {
+void BilevelProblem::values(Level level, const Sample& sample, const AgentView& x,
+                            const AgentView& y, AgentView& out) {
+  const TraceSpan span("oracle", level == Level::upper ? "values of f" : "values of g");
+  parallel_for(agents_.count(), [&](int local) {
+    out(0, local) = value(level, local, sample, column(x, local), column(y, local));
+  });
+  counts_.values += agents_.count();
+}
+
+void BilevelProblem::lower_prox(double, const ConstVector&, Vector) const {}
+
+std::optional<HessianFactors> BilevelProblem::hessian_factors(int, const ConstVector&,
+                                                              const ConstVector&) const {
+  return std::nullopt;
+}
+
+std::vector<KnownSolution> BilevelProblem::known_solutions(bool) const {
+  return {};
+}
+
+std::optional<VectorXd> BilevelProblem::lower_solution(const VectorXd&) const {
   return std::nullopt;
 }
 

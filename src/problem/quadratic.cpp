@@ -7,7 +7,6 @@
 
 #include "echelon/core/error.hpp"
 #include "echelon/core/random.hpp"
-#include "echelon/problem/sampling.hpp"
 
 namespace echelon {
 
@@ -47,11 +46,6 @@ VectorXd normal_vector(Draws& draws, Index size) {
   return vector;
 }
 
-std::uint64_t stream_of(const Sample& sample, Level level) {
-  return (static_cast<std::uint64_t>(2 * sample.stream + (level == Level::upper ? 0 : 1)) << 32) |
-         sample.step;
-}
-
 }  // namespace
 
 void QuadraticOptions::visit(OptionVisitor& visitor) {
@@ -82,7 +76,7 @@ Quadratic::Quadratic(AgentSet agents, const QuadraticOptions& options, std::uint
       q_(options.lower_dimension),
       seed_(seed),
       heterogeneity_(options.heterogeneity),
-      noise_(options.noise),
+      noise_(options.noise, seed),
       own_matrices_(options.matrices == "own"),
       F_(Eigen::MatrixXd::Identity(q_, q_)),
       h_(0.5) {
@@ -112,7 +106,7 @@ Quadratic::Quadratic(AgentSet agents, const PqOptions& options, std::uint64_t se
       q_(options.dimension),
       seed_(seed),
       heterogeneity_(options.heterogeneity),
-      noise_(options.noise),
+      noise_(options.noise, seed),
       is_pq_(true) {
   base_.A = VectorXd::LinSpaced(q_, 0.5, 2.0).asDiagonal();
   base_.C = -Eigen::MatrixXd::Identity(p_, q_);
@@ -199,43 +193,8 @@ void Quadratic::gradient(Level level, int local, const Sample& sample,
         point.gy += terms.a;
       }
     }
-    if (noise_ > 0 && !sample.full) {
-      add_noise(level, agents().local[static_cast<std::size_t>(local)], sample, point.gx, point.gy);
-    }
-  }
-}
-
-void Quadratic::add_noise(Level level, AgentId agent, const Sample& sample, Vector gx,
-                          Vector gy) const {
-  if (sample.batches > 0) return add_sub_batch_noise(level, agent, sample, gx, gy);
-  // One draw per sample: the y-part first, so that both parts are the same whichever is asked for.
-  Draws draws(seed_, Purpose::gradient_noise, agent, sample.iteration, stream_of(sample, level));
-  for (Index i = 0; i < q_; ++i) {
-    const double noise = noise_ * draws.normal();
-    if (gy.data() != nullptr) gy(i) += noise;
-  }
-  if (gx.data() == nullptr) return;
-  for (Index i = 0; i < p_; ++i) gx(i) += noise_ * draws.normal();
-}
-
-// e_b - mean e has variance 1 - 1/B, which the scale makes up for; B = 1 is the full gradient.
-void Quadratic::add_sub_batch_noise(Level level, AgentId agent, const Sample& sample, Vector gx,
-                                    Vector gy) const {
-  if (sample.batches == 1) return;
-  constexpr std::uint64_t fixed = std::uint64_t{1} << 63;  // no iteration has this number
-  const auto batches = static_cast<double>(sample.batches);
-  const double scale = noise_ * std::sqrt(batches / (batches - 1));
-  const std::int64_t chosen = sub_batch_of(agent, sample, seed_);
-  for (std::int64_t b = 0; b < sample.batches; ++b) {
-    const double weight = scale * ((b == chosen ? 1.0 : 0.0) - 1 / batches);
-    Draws draws(seed_, Purpose::gradient_noise, agent, fixed | static_cast<std::uint64_t>(b),
-                level == Level::upper ? 0 : 1);
-    for (Index i = 0; i < q_; ++i) {
-      const double error = weight * draws.normal();
-      if (gy.data() != nullptr) gy(i) += error;
-    }
-    if (gx.data() == nullptr) continue;
-    for (Index i = 0; i < p_; ++i) gx(i) += weight * draws.normal();
+    noise_.add(level, agents().local[static_cast<std::size_t>(local)], sample, point.gx, point.gy,
+               q_);
   }
 }
 
@@ -249,8 +208,8 @@ void Quadratic::product(int local, const Sample&, const AgentProduct& product) c
 
 // With y_i(x) = M_i x + b_i the upper objective is quadratic: (mean M'FM + H) x = - mean (M'(F b +
 // u) + w). A shared lower level has one M = -A^-1 C' and b = -A^-1 a from the means.
-std::optional<KnownSolution> Quadratic::known_solution(bool personal) const {
-  if (p_ > most_solved) return std::nullopt;
+std::vector<KnownSolution> Quadratic::known_solutions(bool personal) const {
+  if (p_ > most_solved) return {};
   const AgentId n = agents().total;
   Eigen::MatrixXd A = Eigen::MatrixXd::Zero(q_, q_);
   Eigen::MatrixXd C = Eigen::MatrixXd::Zero(p_, q_);
@@ -289,11 +248,11 @@ std::optional<KnownSolution> Quadratic::known_solution(bool personal) const {
   hessian.diagonal().array() += h_;
   KnownSolution solution;
   solution.x = hessian.llt().solve(right - mean.w);
-  if (personal) return solution;
+  if (personal) return {solution};
   solution.y = M * solution.x - factor.solve(mean.a);
   solution.value = 0.5 * solution.y.dot(F_ * solution.y) + mean.u.dot(solution.y) +
                    0.5 * h_ * solution.x.squaredNorm() + mean.w.dot(solution.x) + mean.c;
-  return solution;
+  return {solution};
 }
 
 }  // namespace echelon

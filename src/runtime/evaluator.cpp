@@ -1,6 +1,7 @@
 #include "echelon/runtime/evaluator.hpp"
 
 #include <cmath>
+#include <iterator>
 
 #include "echelon/core/parallel.hpp"
 
@@ -24,16 +25,21 @@ const Column standard_columns[] = {
     {"upper_value", "1",
      "mean over agents of f_i at the mean iterate (personal lower level: at each agent's own y)"},
     {"lower_gradient_norm", "1",
-     "norm of the mean of grad_y g_i at the mean iterate (personal: root mean square over agents)"},
+     "norm of the mean of grad_y g_i at the mean iterate (personal: root mean square over agents); "
+     "constrained or nonsmooth: of y - P(prox(y - grad_y g))"},
+    {"hyperobjective", "1", "F at the mean x: f at y*(x), where the lower level has a closed form"},
     {"hypergradient_norm", "1",
      "norm of the gradient of F at the mean x, lower level and linear system solved to "
      "metrics.tolerance"},
     {"consensus_error_x", "1", "1/n sum of |x_i - mean x|^2"},
     {"consensus_error_y", "1", "1/n sum of |y_i - mean y|^2; empty for a personal lower level"},
-    {"distance_to_solution", "1", "|mean x - x*|, where the solution is known"},
+    {"distance_to_solution", "1",
+     "|mean x - x*|, where the solution is known (of several, the nearest)"},
 };
 
 }  // namespace
+
+static_assert(std::size(standard_columns) == Evaluator::general_figures);
 
 void MetricsOptions::visit(OptionVisitor& visitor) {
   visitor("every", every, at_least(1), "iterations between reports");
@@ -52,15 +58,19 @@ Evaluator::Evaluator(BilevelProblem& problem, Network& network, const MetricsOpt
       network_(network),
       options_(options),
       personal_(personal),
-      solution_(problem.known_solution(personal)),
       columns_(std::begin(standard_columns), std::end(standard_columns)) {
+  for (KnownSolution& known : problem.known_solutions(personal)) {
+    if (known.x.size() > 0) solutions_.push_back(std::move(known));
+  }
+  has_lower_solution_ = !personal && problem.lower_solution(problem.start_x()).has_value();
   for (const auto& name : problem.metric_names())
     columns_.push_back({name, "1", "problem's own figure at the mean iterate"});
 }
 
 bool Evaluator::exists(const std::string& column) const {
   if (column == "hypergradient_norm") return options_.hypergradient;
-  if (column == "distance_to_solution") return solution_.has_value();
+  if (column == "distance_to_solution") return !solutions_.empty();
+  if (column == "hyperobjective") return has_lower_solution_;
   return column != "consensus_error_y" || !personal_;
 }
 
@@ -91,13 +101,34 @@ double Evaluator::lower_gradient_norm() {
     const AgentPoint point{view(mean_x_), lower_at(local), unwanted(), gy};
     problem_.gradient(Level::lower, local, everything, {&point, 1});
   };
-  if (!personal_) return mean_over_agents(problem_.lower_dimension(), gradient_of).norm();
+  if (!personal_) {
+    VectorXd gy = mean_over_agents(problem_.lower_dimension(), gradient_of);
+    subtract_feasible_part(view(mean_y_), into(gy));
+    return gy.norm();
+  }
   const double square = mean_over_agents(1, [&](int local, Vector out) {
     VectorXd gy(problem_.lower_dimension());
     gradient_of(local, into(gy));
+    subtract_feasible_part(lower_at(local), into(gy));
     out(0) = gy.squaredNorm();
   })(0);
   return std::sqrt(square);
+}
+
+void Evaluator::subtract_feasible_part(const ConstVector& y, Vector gy) const {
+  if (problem_.lower_set().is_whole_space() && !problem_.has_nonsmooth_term()) return;
+  VectorXd moved = y - gy;
+  if (problem_.has_nonsmooth_term()) problem_.lower_prox(1, view(mean_x_), into(moved));
+  problem_.lower_set().project(moved);
+  gy = y - moved;
+}
+
+double Evaluator::hyperobjective() {
+  if (!has_lower_solution_) return no_figure;
+  const VectorXd y = problem_.lower_solution(mean_x_).value();
+  return mean_over_agents(1, [&](int local, Vector out) {
+    out(0) = problem_.value(Level::upper, local, everything, view(mean_x_), view(y));
+  })(0);
 }
 
 void Evaluator::add_product(int local, const VectorXd& y, const VectorXd& v, Vector hv,
@@ -200,10 +231,16 @@ std::vector<double> Evaluator::evaluate(const AgentView& x, const AgentView& y) 
     out(0) = problem_.value(Level::upper, local, everything, view(mean_x_), lower_at(local));
   })(0));
   row.push_back(lower_gradient_norm());
+  row.push_back(hyperobjective());
   row.push_back(hypergradient_norm());
   row.push_back(consensus_error(x, mean_x_));
   row.push_back(personal_ ? no_figure : consensus_error(y, mean_y_));
-  row.push_back(solution_ ? (mean_x_ - solution_->x).norm() : no_figure);
+  double distance = no_figure;
+  for (const KnownSolution& known : solutions_) {
+    const double here = (mean_x_ - known.x).norm();
+    if (!(distance <= here)) distance = here;
+  }
+  row.push_back(distance);
   for (const double figure :
        problem_metrics(mean_x_, [&](int local, Vector out) { out = lower_at(local); })) {
     row.push_back(figure);

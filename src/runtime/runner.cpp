@@ -95,13 +95,15 @@ Runner::Runner(Method& method, BilevelProblem& problem, Network& network, Evalua
   columns_ = {{"iteration", "1", "iterations made"},
               {"seconds", "s", "wall time, pauses between restarts excluded"}};
   const auto& figures = evaluator.columns();
-  columns_.insert(columns_.end(), figures.begin(), figures.begin() + 6);
+  columns_.insert(columns_.end(), figures.begin(), figures.begin() + Evaluator::general_figures);
   columns_.push_back(
       {"gradient_calls", "1", "gradients of one f_i or g_i at one point, sum over agents"});
   columns_.push_back({"product_calls", "1", "exact second-order products, sum over agents"});
   columns_.push_back(
+      {"value_calls", "1", "values of one f_i or g_i at one point, sum over agents"});
+  columns_.push_back(
       {"bytes_sent", "B", "what agents sent to each other, as if each had a machine of its own"});
-  columns_.insert(columns_.end(), figures.begin() + 6, figures.end());
+  columns_.insert(columns_.end(), figures.begin() + Evaluator::general_figures, figures.end());
   parse_target();
   parse_trace();
 }
@@ -190,14 +192,15 @@ double Runner::elapsed() const {
 void Runner::collect_counts() {
   const OracleCounts oracle = problem_.counts();
   const std::int64_t bytes = network_.traffic().bytes;
-  std::int64_t fresh[] = {oracle.gradients - own_gradients_, oracle.products - own_products_,
+  std::int64_t fresh[] = {oracle.gradients - own_calls_.gradients,
+                          oracle.products - own_calls_.products, oracle.values - own_calls_.values,
                           bytes - own_bytes_};
   network_.communicator().sum(fresh, "the counts of a report");
-  gradients_ += fresh[0];
-  products_ += fresh[1];
-  bytes_ += fresh[2];
-  own_gradients_ = oracle.gradients;
-  own_products_ = oracle.products;
+  calls_.gradients += fresh[0];
+  calls_.products += fresh[1];
+  calls_.values += fresh[2];
+  bytes_ += fresh[3];
+  own_calls_ = oracle;
   own_bytes_ = bytes;
 }
 
@@ -208,11 +211,12 @@ void Runner::report(const RunHooks& hooks) {
   // Clocks differ between ranks, and a target may be one of time.
   const std::string seconds = network_.communicator().broadcast(number_text(elapsed()), 0);
   std::vector<double> row{static_cast<double>(iteration_), std::stod(seconds)};
-  row.insert(row.end(), figures.begin(), figures.begin() + 6);
-  row.push_back(static_cast<double>(gradients_));
-  row.push_back(static_cast<double>(products_));
+  row.insert(row.end(), figures.begin(), figures.begin() + Evaluator::general_figures);
+  row.push_back(static_cast<double>(calls_.gradients));
+  row.push_back(static_cast<double>(calls_.products));
+  row.push_back(static_cast<double>(calls_.values));
   row.push_back(static_cast<double>(bytes_));
-  row.insert(row.end(), figures.begin() + 6, figures.end());
+  row.insert(row.end(), figures.begin() + Evaluator::general_figures, figures.end());
   cells_.insert(cells_.end(), row.begin(), row.end());
   hooks.report(row);
 }
@@ -335,8 +339,9 @@ Outcome Runner::run(const RunHooks& hooks, Requests& requests) {
 void Runner::visit_state(StateVisitor& visitor) {
   visitor.within("method", method_);
   visitor.replicated("iteration", iteration_);
-  visitor.replicated("gradient_calls", gradients_);
-  visitor.replicated("product_calls", products_);
+  visitor.replicated("gradient_calls", calls_.gradients);
+  visitor.replicated("product_calls", calls_.products);
+  visitor.replicated("value_calls", calls_.values);
   visitor.replicated("bytes_sent", bytes_);
   Eigen::MatrixXd reports = table();
   visitor.replicated("reports", reports);

@@ -17,7 +17,7 @@ int main(int argc, char** argv) {
                                    echelon::FileDataSource());
     echelon::Requests requests;
     experiment.runner().run({}, requests);
-    const auto& solution = *experiment.problem().known_solution(false);
+    const auto solution = experiment.problem().known_solutions(false).front();
     distance = (experiment.network().mean_for_report(experiment.method().x()) - solution.x).norm();
   }
   std::printf("distance to the solution: %.1e\n", distance);

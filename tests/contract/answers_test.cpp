@@ -159,6 +159,37 @@ TEST(HyperCleaning, FindsTheCleanSamplesOfTheDemo) {
   EXPECT_GE(last.at("f1"), 0.91);
 }
 
+TEST(Steps, ThatSetThemselvesReachTheAnswerWithoutTuning) {
+  // Step sizes far too large for constant steps, on a ring of agents that differ.
+  const Settings eager = heterogeneous + Settings{{"consensus.strategy", "gt-atc"},
+                                                  {"method.alpha", "10"},
+                                                  {"method.beta", "10"},
+                                                  {"method.gamma", "10"},
+                                                  {"run.iterations", "4000"}};
+  run(eager, MPI_COMM_WORLD, Status::diverged);
+  const Settings coupled{{"steps.coupled", "yes"}};
+  const auto last = run(eager + coupled + Settings{{"steps.rule", "accumulated"}});
+  EXPECT_LT(last.at("distance_to_solution"), 1e-6);
+  // Local directions do not vanish at the answer, so these steps go on shrinking, and it is
+  // approached more slowly; agents that are alike take the same steps as above.
+  const Settings local = coupled + Settings{{"steps.rule", "accumulated-local"}};
+  const auto early = run(eager + local + Settings{{"run.iterations", "400"}});
+  const auto late = run(eager + local);
+  EXPECT_LT(late.at("distance_to_solution"), 0.6 * early.at("distance_to_solution"));
+  const Settings alike = eager + Settings{{"problem.heterogeneity", "0"}};
+  EXPECT_LT(run(alike + local).at("distance_to_solution"), 1e-6);
+}
+
+TEST(Steps, NormalizedOnesMoveXAtMostByTheirLength) {
+  const auto near = run(p_q + Settings{{"method.name", "soba"},
+                                       {"steps.rule", "normalized"},
+                                       {"run.iterations", "10"},
+                                       {"method.alpha", "0.01"}});
+  const auto far = run(p_q + Settings{{"method.name", "soba"}, {"run.iterations", "0"}});
+  EXPECT_GE(near.at("distance_to_solution"), far.at("distance_to_solution") - 10 * 0.01 - 1e-12);
+  EXPECT_LT(near.at("distance_to_solution"), far.at("distance_to_solution"));
+}
+
 TEST(Regularization, LowersTheValidationLossAndTheTrueHypergradient) {
   const Settings base =
       small_problem("regularization") +

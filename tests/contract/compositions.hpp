@@ -25,6 +25,17 @@ inline Settings small_problem(const std::string& name) {
   if (name == "quadratic")
     return base + Settings{{"problem.upper_dimension", "5"}, {"problem.lower_dimension", "7"}};
   if (name == "p-q") return base + Settings{{"problem.heterogeneity", "0.5"}};
+  if (name == "finite-sum") {
+    return base + Settings{{"problem.instance", "qg-1"}, {"problem.batch", "2"}};
+  }
+  if (name == "log-cosh") return base;
+  if (name == "ridge") {
+    return base + Settings{{"problem.train", "20"}, {"problem.validation", "14"}};
+  }
+  if (name == "sparse-regression") {
+    return base + Settings{{"problem.train", "20"}, {"problem.validation", "14"}};
+  }
+  if (name == "analytic") return base + Settings{{"problem.heterogeneity", "0.1"}};
   if (name == "hyper-cleaning") {
     return base + Settings{{"problem.images", data + "mnist/t10k-images-idx3-ubyte.gz"},
                            {"problem.labels", data + "mnist/t10k-labels-idx1-ubyte.gz"},
@@ -38,6 +49,20 @@ inline Settings small_problem(const std::string& name) {
   }
   ADD_FAILURE() << "no small configuration of problem `" << name << "`";
   return base;
+}
+
+/// A small problem that a registered method is made for.
+inline Settings problem_for(const MethodEntry& method) {
+  if (method.serves.equalities) {
+    return small_problem("analytic") + Settings{{"problem.instance", "p-q-eq"}};
+  }
+  if (method.serves.inequalities) {
+    return small_problem("analytic") + Settings{{"problem.instance", "clark-westerberg"}};
+  }
+  if (method.name == "bvfim") {  // needs a bound on the values of g
+    return small_problem("analytic") + Settings{{"problem.instance", "sine"}};
+  }
+  return small_problem(method.name == "aid-woodfisher" ? "ridge" : "quadratic");
 }
 
 inline Configuration configuration_of(const Settings& settings) {

@@ -185,18 +185,20 @@ TEST(Estimator, StormWithFullWeightIsPlainToTheBit) {
   }
 }
 
-TEST(Estimator, StormRefusesVariablesItDoesNotKeep) {
-  const auto storm = make({.name = "storm"}, small_context());
-  AgentMatrix s(3, 2), t(4, 2), a(3, 2), b(5, 2);
-  EXPECT_THROW(storm->estimate({}, {&s, &s}, noisy_oracle, {&a, &b}), Error);
-  EXPECT_THROW(storm->estimate({}, {&t}, noisy_oracle, {&a, &b}), Error);
+TEST(Estimator, RecursiveOnesRefuseVariablesTheyDoNotKeep) {
+  for (const char* name : {"storm", "sarah"}) {
+    const auto estimator = make({.name = name}, small_context());
+    AgentMatrix s(3, 2), t(4, 2), a(3, 2), b(5, 2);
+    EXPECT_THROW(estimator->estimate({}, {&s, &s}, noisy_oracle, {&a, &b}), Error);
+    EXPECT_THROW(estimator->estimate({}, {&t}, noisy_oracle, {&a, &b}), Error);
+  }
 }
 
 TEST(Estimator, FirstStepsArePlain) {
   const Oracle ones = [](const Sample&, OraclePoint, OracleOutputs outputs) {
     for (AgentView* output : outputs) output->setOnes();
   };
-  for (const char* name : {"momentum", "storm", "saga"}) {
+  for (const char* name : {"momentum", "storm", "saga", "sarah"}) {
     const auto estimator =
         make({.name = name, .theta = 0.01, .c = 0.01, .saga_batches = 4}, small_context());
     AgentMatrix s(3, 2), a(3, 2), b(5, 2);
@@ -239,12 +241,80 @@ struct FiniteSum {
 TEST(Estimator, CallsAreCountedWhereTheyHappen) {
   FiniteSum plain({.name = "plain"}), storm({.name = "storm"});
   FiniteSum saga({.name = "saga", .saga_batches = 6});
+  FiniteSum sarah({.name = "sarah", .period = 3});
   for (std::uint64_t k = 0; k < 4; ++k) {
-    for (FiniteSum* sum : {&plain, &storm, &saga}) sum->estimate(k);
+    for (FiniteSum* sum : {&plain, &storm, &saga, &sarah}) sum->estimate(k);
   }
   EXPECT_EQ(plain.problem.counts().gradients, 3 * 4);
   EXPECT_EQ(storm.problem.counts().gradients, 3 * (1 + 2 * 3));
   EXPECT_EQ(saga.problem.counts().gradients, 3 * (6 + 3));
+  EXPECT_EQ(sarah.problem.counts().gradients, 3 * (1 + 2 + 2 + 1));
+}
+
+TEST(Storm, WeightFallsFromItsStartOn) {
+  // Noise that is 1 at k = 4 and 0 before enters with the weight of that iteration.
+  const Oracle late = [](const Sample& sample, OraclePoint, OracleOutputs outputs) {
+    for (AgentView* output : outputs) output->setConstant(sample.iteration == 4 ? 1 : 0);
+  };
+  const auto weight = [&](const EstimatorOptions& options) {
+    const auto storm = make(options, small_context());
+    AgentMatrix s(3, 2), a(3, 2), b(5, 2);
+    for (std::uint64_t k = 0; k <= 4; ++k) storm->estimate({.iteration = k}, {&s}, late, {&a, &b});
+    return a(0, 0);
+  };
+  EXPECT_DOUBLE_EQ(weight({.name = "storm", .c = 0.3}), 0.3);
+  EXPECT_DOUBLE_EQ(weight({.name = "storm", .c = 0.3, .decay = 2, .decay_offset = 4}), 0.3 / 4);
+  EXPECT_DOUBLE_EQ(
+      weight({.name = "storm", .c = 0.3, .decay = 2, .decay_offset = 1, .decay_start = 3}),
+      0.3 / 4);
+  EXPECT_DOUBLE_EQ(
+      weight({.name = "storm", .c = 0.3, .decay = 2, .decay_offset = 1, .decay_start = 5}), 0.3);
+}
+
+TEST(Sarah, IsTheFullGradientEveryPeriod) {
+  FiniteSum sum({.name = "sarah", .period = 4});
+  AgentMatrix expected(4, 3);
+  for (std::uint64_t k = 0; k < 13; ++k) {
+    sum.move(k);
+    sum.evaluate(Sample::everything());
+    expected.copy_from(sum.gy);
+    sum.estimate(k);
+    EXPECT_TRUE(k % 4 != 0 || sum.gy == expected);
+  }
+}
+
+TEST(Sarah, StaysAtTheFullGradientWhileThePointRests) {
+  FiniteSum sum({.name = "sarah", .period = 64});
+  sum.move(17);
+  sum.evaluate(Sample::everything());
+  AgentMatrix expected(4, 3);
+  expected.copy_from(sum.gy);
+  for (std::uint64_t k = 0; k < 100; ++k) {
+    sum.estimate(k);
+    EXPECT_LT((sum.gy - expected).norm(), 1e-12);
+  }
+}
+
+TEST(Sarah, AddsUpTheNoiseOfDifferencesUntilTheNextPeriod) {
+  // O(s; xi) = xi s with E xi = 1: the error grows by (xi - 1)(s - s_old) at each step.
+  const Oracle slopes = [](const Sample& sample, OraclePoint point, OracleOutputs outputs) {
+    const double xi =
+        sample.full ? 1 : 1 + Draws(1, Purpose::gradient_noise, 0, sample.iteration).normal();
+    for (AgentView* output : outputs) output->setConstant(xi * (*point[0])(0, 0));
+  };
+  const auto sarah = make({.name = "sarah", .period = 10}, small_context());
+  AgentMatrix s(3, 2), a(3, 2), b(5, 2);
+  double expected = 0;
+  for (std::uint64_t k = 0; k < 30; ++k) {
+    const double at = std::sin(static_cast<double>(k));
+    const double before = std::sin(static_cast<double>(k) - 1);
+    s.setConstant(at);
+    sarah->estimate({.iteration = k}, {&s}, slopes, {&a, &b});
+    const double xi = 1 + Draws(1, Purpose::gradient_noise, 0, k).normal();
+    expected = k % 10 == 0 ? at : expected + xi * (at - before);
+    EXPECT_NEAR(a(1, 1), expected, 1e-13);
+    EXPECT_NEAR(b(1, 1), expected, 1e-13);
+  }
 }
 
 /// With a table filled elsewhere, d differs from the gradient but not in the mean over b.

@@ -50,43 +50,45 @@ VectorXd mean_product(const Quadratic& problem, bool of_x, const VectorXd& x, co
 }
 
 void expect_stationary(const Quadratic& problem) {
-  const auto solution = problem.known_solution(false);
-  ASSERT_TRUE(solution);
-  EXPECT_LT(mean_gradient(problem, Level::lower, false, solution->x, solution->y).norm(), 1e-11);
+  const auto solutions = problem.known_solutions(false);
+  ASSERT_EQ(solutions.size(), 1u);
+  const KnownSolution& solution = solutions.front();
+  EXPECT_LT(mean_gradient(problem, Level::lower, false, solution.x, solution.y).norm(), 1e-11);
   const Index q = problem.lower_dimension();
   Eigen::MatrixXd hessian(q, q);
   for (Index j = 0; j < q; ++j)
-    hessian.col(j) = mean_product(problem, false, solution->x, solution->y, VectorXd::Unit(q, j));
-  const VectorXd fy = mean_gradient(problem, Level::upper, false, solution->x, solution->y);
+    hessian.col(j) = mean_product(problem, false, solution.x, solution.y, VectorXd::Unit(q, j));
+  const VectorXd fy = mean_gradient(problem, Level::upper, false, solution.x, solution.y);
   const VectorXd v = hessian.llt().solve(fy);
   const VectorXd hypergradient =
-      mean_gradient(problem, Level::upper, true, solution->x, solution->y) -
-      mean_product(problem, true, solution->x, solution->y, v);
+      mean_gradient(problem, Level::upper, true, solution.x, solution.y) -
+      mean_product(problem, true, solution.x, solution.y, v);
   EXPECT_LT(hypergradient.norm(), 1e-10);
   double value = 0;
   for (int i = 0; i < problem.agents().count(); ++i) {
     value +=
-        problem.value(Level::upper, i, Sample::everything(), view(solution->x), view(solution->y)) /
+        problem.value(Level::upper, i, Sample::everything(), view(solution.x), view(solution.y)) /
         problem.agents().count();
   }
-  EXPECT_NEAR(value, solution->value, 1e-10 * (1 + std::abs(value)));
+  EXPECT_NEAR(value, solution.value, 1e-10 * (1 + std::abs(value)));
 }
 
 TEST(Quadratic, PqHasThePublishedSolution) {
   const Quadratic problem(all_of(1), PqOptions{}, 1);
-  const auto solution = problem.known_solution(false);
-  EXPECT_NEAR(solution->value, 2.331752806, 1e-9);
+  const KnownSolution solution = problem.known_solutions(false).front();
+  EXPECT_NEAR(solution.value, 2.331752806, 1e-9);
   const VectorXd a = VectorXd::LinSpaced(10, 0.5, 2);
-  EXPECT_LT((solution->x - a.cwiseQuotient(a + VectorXd::Ones(10))).norm(), 1e-14);
-  EXPECT_LT((solution->y - VectorXd::Ones(10).cwiseQuotient(a + VectorXd::Ones(10))).norm(), 1e-14);
+  EXPECT_LT((solution.x - a.cwiseQuotient(a + VectorXd::Ones(10))).norm(), 1e-14);
+  EXPECT_LT((solution.y - VectorXd::Ones(10).cwiseQuotient(a + VectorXd::Ones(10))).norm(), 1e-14);
 }
 
 TEST(Quadratic, PerturbationsOfPqHaveZeroMean) {
   const Quadratic problem(all_of(7), PqOptions{.dimension = 6, .heterogeneity = 2}, 5);
   expect_stationary(problem);
   const VectorXd a = VectorXd::LinSpaced(6, 0.5, 2);
-  EXPECT_LT((problem.known_solution(false)->x - a.cwiseQuotient(a + VectorXd::Ones(6))).norm(),
-            1e-13);
+  EXPECT_LT(
+      (problem.known_solutions(false).front().x - a.cwiseQuotient(a + VectorXd::Ones(6))).norm(),
+      1e-13);
 }
 
 TEST(Quadratic, KnownSolutionsAreStationaryForAnyShape) {
@@ -109,8 +111,9 @@ TEST(Quadratic, WithoutHeterogeneityAllAgentsAreEqual) {
                 problem.value(level, i, Sample{}, view(x), view(y)));
     }
   }
-  EXPECT_NEAR((problem.known_solution(true)->x - problem.known_solution(false)->x).norm(), 0,
-              1e-12);
+  EXPECT_NEAR(
+      (problem.known_solutions(true).front().x - problem.known_solutions(false).front().x).norm(),
+      0, 1e-12);
 }
 
 TEST(Quadratic, AnAgentIsTheSameWhereverItLives) {
@@ -121,7 +124,7 @@ TEST(Quadratic, AnAgentIsTheSameWhereverItLives) {
   const VectorXd y = VectorXd::LinSpaced(10, 2, 3);
   EXPECT_EQ(everybody.value(Level::lower, 4, Sample{}, view(x), view(y)),
             somebody.value(Level::lower, 0, Sample{}, view(x), view(y)));
-  EXPECT_EQ(everybody.known_solution(false)->x, somebody.known_solution(false)->x);
+  EXPECT_EQ(everybody.known_solutions(false).front().x, somebody.known_solutions(false).front().x);
 }
 
 TEST(Quadratic, NoiseIsAFunctionOfTheSampleAndUnbiased) {

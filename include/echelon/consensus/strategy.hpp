@@ -46,6 +46,8 @@ class ConsensusStrategy {
   /// One step of length `step` along `direction` (d x m), which is scratch afterwards: swap it,
   /// never copy it. Collective.
   virtual void advance(AgentMatrix& value, AgentMatrix& direction, double step) = 0;
+  /// Lets trackers and increments start anew, as if the next direction were the first.
+  virtual void forget() {}
   /// Everything carried from step to step besides the value.
   virtual void visit_state(StateVisitor&) {}
 };
@@ -72,10 +74,12 @@ struct StrategyEntry {
   std::string recursion;  ///< as in the literature
   std::string reference;
   NetworkNeed need;
-  bool changing_network;  ///< may W differ from round to round?
-  double vectors_sent;    ///< per step, in lengths of the variable before compression, to each
-                          ///< neighbor (all-reduce: reduced)
-  bool personal;          ///< agents keep values of their own
+  bool changing_network;    ///< may W differ from round to round?
+  double vectors_sent;      ///< per step, in lengths of the variable before compression, to each
+                            ///< neighbor (all-reduce: reduced)
+  bool personal;            ///< agents keep values of their own
+  bool compressed = false;  ///< what it sends goes through StrategyOptions::compression
+  bool served = false;      ///< a server averages once per `local_steps` steps
   bool exact_on_heterogeneous;  ///< constant steps reach the exact point when local objectives
                                 ///< differ
   bool projectable;             ///< stays exact if the value is projected after each step

@@ -3,11 +3,14 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "echelon/comm/network.hpp"
+#include "echelon/consensus/step_rule.hpp"
 #include "echelon/consensus/strategy.hpp"
 #include "echelon/core/agent_matrix.hpp"
+#include "echelon/core/feasible_set.hpp"
 #include "echelon/core/parallel.hpp"
 #include "echelon/core/state.hpp"
 
@@ -15,12 +18,15 @@ namespace echelon {
 
 class ConsensusVariable {
  public:
-  /// All agents start at `start` (d numbers); a run that goes on restores its state afterwards.
-  /// `seed` is that of random compression. Collective. Throws a usage error if the network cannot
-  /// serve the strategy.
+  using Vector = Eigen::Map<VectorXd>;
+
+  /// All agents start at the projection of `start` (d numbers) onto `set`, and are projected onto
+  /// it after each step; a run that goes on restores its state afterwards. `seed` is that of random
+  /// compression. Collective. Throws a usage error if the network cannot serve the strategy, or the
+  /// strategy loses its exactness under projections.
   ConsensusVariable(Network& network, std::string name, const VectorXd& start,
                     const StrategyEntry& strategy, const StrategyOptions& options = {},
-                    std::uint64_t seed = 1);
+                    std::uint64_t seed = 1, FeasibleSet set = {});
 
   operator const AgentView&() const {
     return value_;
@@ -29,6 +35,9 @@ class ConsensusVariable {
   const std::string& name() const { return name_; }
   const StrategyEntry& strategy() const { return *entry_; }
 
+  /// Lets steps set themselves. Before the first step.
+  void use(StepRule rule);
+
   /// One step against `direction`, a d x m Eigen expression, evaluated once without allocation.
   /// Collective.
   template <class Derived>
@@ -36,8 +45,30 @@ class ConsensusVariable {
     AgentMatrix& evaluated = network_->scratch("direction", value_.rows());
     parallel_for(static_cast<int>(value_.cols()),
                  [&](int i) { evaluated.col(i) = direction.derived().col(i); });
+    if (step_rule_) step *= step_rule_->factor(evaluated);
     strategy_->advance(value_, evaluated, step);
+    if (!set_.is_whole_space()) map([&](int, Vector column) { set_.project(column); });
   }
+
+  /// Replaces each local agent's value: `change(i, column)` gets the local number of the agent and
+  /// its d numbers. For proximal maps and projections after a step. Throws a usage error where the
+  /// strategy does not bear it (see require_mappable).
+  template <class Change>
+  void map(const Change& change) {
+    parallel_for(static_cast<int>(value_.cols()), [&](int i) {
+      change(i, Vector(value_.data() + i * value_.outerStride(), value_.rows()));
+    });
+  }
+  /// Throws a usage error, with `why`, if the strategy's memory is of values that must not be
+  /// changed between steps. For the constructors of methods that `map` or `restart`.
+  void require_mappable(const std::string& why) const;
+  /// Goes on from another value; trackers are kept.
+  void restart(const AgentView& value);
+
+  /// Goes on from the same value; trackers start anew.
+  void forget() { strategy_->forget(); }
+
+  const FeasibleSet& set() const { return set_; }
 
   /// Projects each agent's value onto the ball of `radius` around 0: v min(1, radius / |v|).
   void project_onto_ball(double radius);
@@ -48,8 +79,10 @@ class ConsensusVariable {
   Network* network_;
   std::string name_;
   const StrategyEntry* entry_;
+  FeasibleSet set_;
   AgentMatrix value_;
   std::unique_ptr<ConsensusStrategy> strategy_;
+  std::optional<StepRule> step_rule_;  ///< none: constant
 };
 
 }  // namespace echelon

@@ -26,6 +26,8 @@ enum class Purpose : std::uint32_t {
   matching = 12,
   probe = 13,
   compression = 14,
+  perturbation = 15,
+  truncation = 16,
 };
 
 /// A stream of numbers for (seed, purpose, agent, iteration, stream): Philox4x64-10 with the last

@@ -19,6 +19,7 @@ namespace echelon {
 
 /// Options of section `run` that are not the runner's.
 struct ExperimentOptions {
+  std::string preset;
   std::int64_t seed = 1;
   std::string output;
   std::int64_t threads = 1;
@@ -45,6 +46,7 @@ struct GeneralOptions {
   std::map<Role, TopologyOptions> networks;  ///< of variables with a section of their own
   ConsensusOptions consensus;
   EstimatorOptions estimator;
+  StepOptions steps;
   CommOptions comm;
   std::string problem = "quadratic";
   std::string method = "f2sa";

@@ -44,6 +44,10 @@ struct EstimatorOptions {
   std::string name = "plain";
   double theta = 0.1;
   double c = 0.1;
+  double decay = 0;
+  double decay_offset = 10;
+  double decay_start = 0;
+  std::int64_t period = 64;
   std::int64_t saga_batches = 10;
   double saga_memory = 4;
 
@@ -69,7 +73,7 @@ struct EstimatorEntry {
       make;
 };
 
-/// plain, momentum, storm, saga.
+/// plain, momentum, storm, saga, sarah.
 const std::vector<EstimatorEntry>& estimator_catalog();
 
 }  // namespace echelon

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "echelon/comm/network.hpp"
+#include "echelon/consensus/mean_tracker.hpp"
 #include "echelon/consensus/strategy.hpp"
 #include "echelon/consensus/variable.hpp"
 #include "echelon/core/configuration.hpp"
@@ -58,30 +59,110 @@ struct MethodContext {
   EstimatorOptions estimator;
   std::uint64_t seed = 1;               ///< of random compression
   std::map<Role, Network*> networks{};  ///< of variables that do not use `network`
+  StepOptions steps{};
+  std::shared_ptr<StepMemory> step_memory = std::make_shared<StepMemory>();
 
   /// `outputs` are the heights of the blocks that the oracle writes, `arguments` those of the
   /// variables it depends on; by default x, y and one auxiliary, of which it may use the first few.
   std::unique_ptr<GradientEstimator> make_estimator(const std::vector<Index>& outputs,
                                                     const std::vector<Index>& arguments = {}) const;
+  /// x and y, which start where the problem says and stay in its sets.
   ConsensusVariable upper_variable(std::string name) const;
+  /// The same in another set, for methods that project x themselves, at times of their own.
+  ConsensusVariable upper_variable(std::string name, FeasibleSet set) const;
   ConsensusVariable lower_variable(std::string name) const;
-  /// In the space of y; starts at `start`.
+  /// Another point of the lower level, such as z of a penalty method: as y, with the strategy of
+  /// auxiliaries.
+  ConsensusVariable lower_copy(std::string name) const;
+  /// In the space of y, free; starts at `start`.
   ConsensusVariable auxiliary_variable(std::string name, const VectorXd& start) const;
 
+  // For methods whose step is not linear in network means: means first, then combine. All of them
+  // throw a usage error for a personal lower level.
+  // ------------------------------------------------
+
+  /// True if x and y use all-reduce: then means are exact, and all agents take the same step.
+  /// Otherwise means come from dynamic average consensus, and variables move by adapt-then-combine.
+  bool exact_means() const;
+  MeanTracker mean_tracker(std::string name, const std::vector<Index>& heights) const;
+  ConsensusVariable upper_variable_of_means(std::string name) const;
+  ConsensusVariable lower_variable_of_means(std::string name) const;
+  /// A number in `set`, which starts at 0: for multipliers, which agents would otherwise sum up
+  /// apart from each other.
+  ConsensusVariable multiplier_of_means(std::string name, FeasibleSet set) const;
+
  private:
-  ConsensusVariable variable(std::string name, const VectorXd& start, Role role) const;
+  ConsensusVariable variable(std::string name, const VectorXd& start, Role role,
+                             FeasibleSet set = {}) const;
+  ConsensusVariable variable_of_means(std::string name, const VectorXd& start, Role role,
+                                      FeasibleSet set) const;
+  Network& network_of(Role role) const;
+  ConsensusVariable stepping(ConsensusVariable variable, Role role) const;
 };
 
-/// Step sizes of iteration k: s (1 + k / decay_offset)^-e, with one exponent for x and one for y
-/// and its auxiliaries; 0 is constant.
+/// Averages blocks over all agents, exactly and in place; with a personal lower level it leaves
+/// them as they are. For loops that restart at each iteration, whose transient would otherwise move
+/// the answer.
+class ExactMean {
+ public:
+  explicit ExactMean(const MethodContext& context);
+  /// Every column of the d x m block becomes the mean of all agents' columns. Collective.
+  void operator()(AgentView& block);
+
+ private:
+  Network& network_;
+  bool personal_;
+  VectorXd mean_;
+};
+
+/// Step sizes of iteration k: s (1 + (k - decay_start) / decay_offset)^-e, s until decay_start,
+/// with one exponent for x and one for y and its auxiliaries; 0 is constant.
 struct StepSchedule {
   double upper_decay = 0;
   double lower_decay = 0;
   double decay_offset = 100;
+  double decay_start = 0;
 
   void visit(OptionVisitor& visitor);
   double upper(std::uint64_t k) const;
   double lower(std::uint64_t k) const;
+};
+
+/// What an iteration costs an agent once a run is under way.
+struct MethodCost {
+  double x_steps = 1;  ///< calls of `descend`
+  double y_steps = 1;
+  double auxiliary_steps = 0;
+  double scalar_steps = 0;  ///< of multipliers, see MethodContext::multiplier_of_means
+  double p_means = 0;       ///< numbers given to mean trackers, in lengths of x,
+  double q_means = 0;       ///< in lengths of y,
+  double scalar_means = 0;
+  double p_exact = 0;  ///< the same of exact means, whatever the strategy
+  double q_exact = 0;
+  double scalars_exact = 0;
+  double gradients = 0;  ///< oracle calls, with plain gradients
+  double products = 0;
+  double values = 0;
+
+  /// What grows with a dimension.
+  struct Growth {
+    double gradients = 0;
+    double products = 0;
+    double q_exact = 0;
+  };
+  /// Whether iterations may take more or less, such as solvers that stop when they have converged.
+  enum class Count { exact, at_least, at_most, on_average } count = Count::exact;
+  Growth per_x{};  ///< added for each entry of x
+  Growth per_y{};  ///< added for each entry of y
+};
+
+/// Which special features of a lower level a method takes into account, and which it cannot do
+/// without.
+struct LowerLevel {
+  bool set = false;           ///< a set to project onto
+  bool nonsmooth = false;     ///< a term with a proximal map
+  bool equalities = false;    ///< linear ones; needed
+  bool inequalities = false;  ///< linear ones; needed
 };
 
 struct MethodEntry {
@@ -90,11 +171,20 @@ struct MethodEntry {
   std::string formula;
   std::string reference;
   std::string assumes;  ///< of the problem
-  bool uses_products;   ///< second-order products, so data kernels default to double
+  std::string fails;    ///< how it is known to fail
+  LowerLevel serves;
+  bool uses_products;            ///< second-order products, so data kernels default to double
+  bool means_first;              ///< combines network means, see MethodContext::exact_means
+  EstimatorOptions estimator{};  ///< its own, unless a configuration gives another
   std::function<std::vector<OptionDescription>()> options;
   /// Reads its options from section `method`. Collective.
   std::function<std::unique_ptr<Method>(const MethodContext&, Configuration&)> make;
+  /// Reads the same options.
+  std::function<MethodCost(Configuration&)> cost;
 };
+
+/// Throws a usage error that says what is missing if the method cannot serve the problem.
+void require_served(const MethodEntry& method, const BilevelProblem& problem);
 
 /// f2sa, f2ba, soba, hjfbio.
 const std::vector<MethodEntry>& method_catalog();

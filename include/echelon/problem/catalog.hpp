@@ -31,7 +31,8 @@ struct ProblemEntry {
   std::function<std::unique_ptr<BilevelProblem>(const ProblemContext&, Configuration&)> make;
 };
 
-/// quadratic, p-q, hyper-cleaning, regularization.
+/// quadratic, p-q, analytic, finite-sum, log-cosh, ridge, sparse-regression, hyper-cleaning,
+/// regularization.
 const std::vector<ProblemEntry>& problem_catalog();
 
 }  // namespace echelon

@@ -19,6 +19,7 @@
 
 #include "echelon/core/agent_matrix.hpp"
 #include "echelon/core/agents.hpp"
+#include "echelon/core/feasible_set.hpp"
 
 namespace echelon {
 
@@ -72,6 +73,10 @@ struct ProductPoint {
   const AgentView& v;
   AgentView* hv;  ///< nullptr = not wanted
   AgentView* jv;
+  /// Gradients of the same function at (x, y) with the same sample, which spare forward differences
+  /// a call; nullptr = not at hand.
+  const AgentView* gx = nullptr;
+  const AgentView* gy = nullptr;
 };
 
 struct AgentProduct {
@@ -80,18 +85,25 @@ struct AgentProduct {
   ConstVector v;
   Vector hv;  ///< data() == nullptr if not wanted
   Vector jv;
+  ConstVector gx{nullptr, 0};  ///< as in ProductPoint
+  ConstVector gy{nullptr, 0};
 
   bool wants_hv() const { return hv.data() != nullptr; }
   bool wants_jv() const { return jv.data() != nullptr; }
+  /// True if the gradients at (x, y) that the wanted products take are at hand.
+  bool has_base() const {
+    return (!wants_hv() || gy.data() != nullptr) && (!wants_jv() || gx.data() != nullptr);
+  }
 };
 
 /// Finite-difference step of the products: central differences of grad g at y + d v and y - d v,
-/// same sample.
+/// or forward ones at y + d v and y, same sample. Errors are about d^2 and d; none on quadratics.
 ///   relative: d = step (1 + |y|_inf) / |v|_2      capped: d = step / max(1, |v|_2)      absolute:
 ///   d = step
 struct DifferenceStep {
   enum class Rule { relative, capped, absolute } rule = Rule::relative;
   double step = 6e-6;
+  bool forward = false;
 };
 
 /// Oracle calls of the local agents since construction, counted by the batched calls; evaluations
@@ -100,6 +112,7 @@ struct OracleCounts {
   std::int64_t gradients = 0;  ///< one function, one agent, one point, x- and y-part together
   std::int64_t products =
       0;  ///< exact second-order products; a finite-difference product is two gradients
+  std::int64_t values = 0;  ///< one function, one agent, one point
 };
 
 /// A named single-level problem to compare with, such as training on the noisy labels.
@@ -108,11 +121,26 @@ struct BaselineInfo {
   std::string description;
 };
 
-/// A point where the answer is known.
+/// A point where the answer is known: a global or local minimizer of F.
 struct KnownSolution {
-  VectorXd x;
-  VectorXd y;  ///< shared lower level only; empty otherwise
+  VectorXd x;  ///< empty where it is not unique
+  VectorXd y;  ///< shared lower level only; empty otherwise, and where it is not unique
   double value = 0;
+};
+
+/// Linear constraints of the lower level, the same for all agents, with A (rows x q), B (rows x p):
+///     equal:    A y + B x = c         at_most:   A y + B x <= c
+struct LinearConstraints {
+  enum class Kind { equal, at_most } kind = Kind::equal;
+  Eigen::MatrixXd A, B;
+  VectorXd c;
+};
+
+/// The lower-level Hessian of one agent as a diagonal and a mean of outer products:
+/// H = diag(diagonal) + 1/N sum_b g_b g_b', the g_b being the N columns of `factors`.
+struct HessianFactors {
+  VectorXd diagonal;
+  Eigen::MatrixXd factors;
 };
 
 class BilevelProblem {
@@ -130,6 +158,18 @@ class BilevelProblem {
   virtual VectorXd start_x() const { return VectorXd::Zero(upper_dimension()); }
   virtual VectorXd start_y() const { return VectorXd::Zero(lower_dimension()); }
 
+  /// Where x and y may lie: the same for all agents, all of space unless a problem says otherwise.
+  virtual const FeasibleSet& upper_set() const { return whole_space_; }
+  virtual const FeasibleSet& lower_set() const { return whole_space_; }
+  /// Linear constraints of the lower level besides its set; nullptr if there are none.
+  virtual const LinearConstraints* lower_constraints() const { return nullptr; }
+  /// True if g_i = (smooth part)_i + r with an r(x, y), the same for all agents, of which y sees
+  /// only the proximal map. Values and x-gradients are those of all of g_i, y-gradients those of
+  /// the smooth part.
+  virtual bool has_nonsmooth_term() const { return false; }
+  /// y <- argmin over u of t r(x, u) + 1/2 |u - y|^2.
+  virtual void lower_prox(double t, const ConstVector& x, Vector y) const;
+
   /// Gradients of f_i (g_i) at several points in one pass over the data.
   void grad_f(const Sample& sample, std::span<const EvaluationPoint> points);
   void grad_g(const Sample& sample, std::span<const EvaluationPoint> points);
@@ -140,10 +180,14 @@ class BilevelProblem {
     grad_g(sample, std::span(points.begin(), points.size()));
   }
 
-  /// Second-order products by finite differences of grad_g: two gradients per agent whose v is not
-  /// zero.
+  /// f_i or g_i of the local agents, into a 1 x m block.
+  void values(Level level, const Sample& sample, const AgentView& x, const AgentView& y,
+              AgentView& out);
+
+  /// Second-order products by finite differences of the gradient of g (or of f): two gradients per
+  /// agent whose v is not zero, or one if forward from gradients at hand.
   void difference_product(const Sample& sample, const ProductPoint& point,
-                          const DifferenceStep& step);
+                          const DifferenceStep& step, Level level = Level::lower);
   /// Exact second-order products; only if has_exact_products().
   void exact_product(const Sample& sample, const ProductPoint& point);
   virtual bool has_exact_products() const { return false; }
@@ -157,10 +201,12 @@ class BilevelProblem {
   virtual void gradient(Level level, int local, const Sample& sample,
                         std::span<const AgentPoint> points) const = 0;
   virtual void product(int local, const Sample& sample, const AgentProduct& product) const;
-  /// The products of one agent by central differences; returns the gradient calls it took (2, or 0
-  /// where v = 0).
+  /// The products of one agent by differences; returns the gradient calls it took (0 where v = 0).
   std::int64_t difference_product(int local, const Sample& sample, AgentProduct product,
-                                  const DifferenceStep& step) const;
+                                  const DifferenceStep& step, Level level = Level::lower) const;
+  /// The lower-level Hessian at (x, y) in factors, where it has that form.
+  virtual std::optional<HessianFactors> hessian_factors(int local, const ConstVector& x,
+                                                        const ConstVector& y) const;
 
   /// The seed of `sub_batch_of`, if calls honour Sample::batches; nothing if they do not.
   virtual std::optional<std::uint64_t> sub_batch_seed() const { return std::nullopt; }
@@ -168,7 +214,10 @@ class BilevelProblem {
   // What a run reports.
   // ------------------------------------------------------------------------------------------
 
-  virtual std::optional<KnownSolution> known_solution(bool personal) const;
+  /// The global minimizers first, then local ones; empty if none is known. Expensive for some.
+  virtual std::vector<KnownSolution> known_solutions(bool personal) const;
+  /// y*(x) of a shared lower level in closed form (of several, the best for f), where there is one.
+  virtual std::optional<VectorXd> lower_solution(const VectorXd& x) const;
 
   /// Names of the problem's own figures (such as test_accuracy). Every rank must return the same
   /// list.
@@ -191,6 +240,7 @@ class BilevelProblem {
   void gradients(Level level, const Sample& sample, std::span<const EvaluationPoint> points);
 
   AgentSet agents_;
+  FeasibleSet whole_space_;
   OracleCounts counts_;
 };
 

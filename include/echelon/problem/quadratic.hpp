@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "echelon/core/options.hpp"
+#include "echelon/problem/gradient_noise.hpp"
 #include "echelon/problem/problem.hpp"
 
 namespace echelon {
@@ -43,8 +44,7 @@ struct PqOptions {
   void visit(OptionVisitor& visitor);  ///< section `problem`
 };
 
-/// Noise is drawn afresh for every sample. Where the sample names one of B sub-batches, it is one
-/// of B fixed errors instead, of the same variance and with mean zero over the sub-batches.
+/// With noise as in gradient_noise.hpp.
 class Quadratic final : public BilevelProblem {
  public:
   /// Random instance from `seed`: spectrum of the mean of A in [1 / condition, 1], |C| about 1 /
@@ -66,7 +66,7 @@ class Quadratic final : public BilevelProblem {
   bool has_exact_products() const override { return true; }
   void product(int local, const Sample& sample, const AgentProduct& product) const override;
   std::optional<std::uint64_t> sub_batch_seed() const override { return seed_; }
-  std::optional<KnownSolution> known_solution(bool personal) const override;
+  std::vector<KnownSolution> known_solutions(bool personal) const override;
 
  private:
   QuadraticMatrices make_matrices(AgentId agent) const;
@@ -74,14 +74,11 @@ class Quadratic final : public BilevelProblem {
   const QuadraticMatrices& matrices(int local) const {
     return matrices_[own_matrices_ ? static_cast<std::size_t>(local) : 0];
   }
-  void add_noise(Level level, AgentId agent, const Sample& sample, Vector gx, Vector gy) const;
-  void add_sub_batch_noise(Level level, AgentId agent, const Sample& sample, Vector gx,
-                           Vector gy) const;
 
   Index p_, q_;
   std::uint64_t seed_;
   double heterogeneity_;
-  double noise_;
+  GradientNoise noise_;
   bool own_matrices_ = false;
   bool is_pq_ = false;
   QuadraticMatrices base_;  // common part of every agent's matrices

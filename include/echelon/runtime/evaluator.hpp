@@ -33,12 +33,15 @@ constexpr double no_figure = std::numeric_limits<double>::quiet_NaN();
 
 class Evaluator {
  public:
+  /// Columns that every problem has, before the problem's own.
+  static constexpr std::ptrdiff_t general_figures = 7;
+
   /// `personal`: agents keep lower-level values of their own.
   Evaluator(BilevelProblem& problem, Network& network, const MetricsOptions& options,
             bool personal);
 
-  /// upper_value, lower_gradient_norm, hypergradient_norm, consensus_error_x, consensus_error_y,
-  /// distance_to_solution, then the problem's own.
+  /// upper_value, lower_gradient_norm, hyperobjective, hypergradient_norm, consensus_error_x,
+  /// consensus_error_y, distance_to_solution, then the problem's own.
   const std::vector<Column>& columns() const { return columns_; }
   /// False for a column that stays empty in this composition.
   bool exists(const std::string& column) const;
@@ -61,6 +64,10 @@ class Evaluator {
   ConstVector lower_at(int local) const;
   double consensus_error(const AgentView& block, const VectorXd& mean);
   double lower_gradient_norm();
+  /// y - P(prox(y - gy)): what is left of the gradient where the lower level is constrained or not
+  /// smooth.
+  void subtract_feasible_part(const ConstVector& y, Vector gy) const;
+  double hyperobjective();
   double hypergradient_norm();
   double shared_hypergradient_norm();
   double personal_hypergradient_norm();
@@ -71,7 +78,8 @@ class Evaluator {
   Network& network_;
   MetricsOptions options_;
   bool personal_;
-  std::optional<KnownSolution> solution_;
+  bool has_lower_solution_ = false;
+  std::vector<KnownSolution> solutions_;  ///< those with an x
   std::vector<Column> columns_;
   VectorXd mean_x_;
   VectorXd mean_y_;

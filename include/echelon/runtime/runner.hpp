@@ -64,8 +64,8 @@ class Runner {
   /// Everything that decides the rest of the run: the method, the counts, and the table of reports.
   void visit_state(StateVisitor& visitor);
 
-  /// Of the table: iteration, seconds, the evaluator's six, gradient_calls, product_calls,
-  /// bytes_sent, the problem's own.
+  /// Of the table: iteration, seconds, the evaluator's general figures, gradient_calls,
+  /// product_calls, bytes_sent, the problem's own.
   const std::vector<Column>& columns() const { return columns_; }
   Eigen::MatrixXd table() const;
   /// A figure of the newest report; NaN before the first. Throws a usage error for a column that
@@ -75,8 +75,8 @@ class Runner {
   /// Seconds of computing that earlier parts of this run took.
   void set_elapsed(double seconds) { elapsed_before_ = seconds; }
   double elapsed() const;
-  std::int64_t gradient_calls() const { return gradients_; }
-  std::int64_t product_calls() const { return products_; }
+  /// Of all ranks, up to the newest report.
+  OracleCounts calls() const { return calls_; }
   std::int64_t bytes_sent() const { return bytes_; }
 
  private:
@@ -114,10 +114,11 @@ class Runner {
   bool tracing_ = false;
 
   std::int64_t iteration_ = 0;
-  std::int64_t gradients_ = 0, products_ = 0,
-               bytes_ = 0;  // of all ranks, up to the last collection
-  std::int64_t own_gradients_ = 0, own_products_ = 0, own_bytes_ = 0;  // of this rank, then
-  std::vector<double> cells_;                                          // of the table, row by row
+  OracleCounts calls_;      // of all ranks, up to the last collection
+  std::int64_t bytes_ = 0;  // likewise
+  OracleCounts own_calls_;  // of this rank, then
+  std::int64_t own_bytes_ = 0;
+  std::vector<double> cells_;  // of the table, row by row
   std::int64_t saved_ = -1;    // iteration of the newest checkpoint of this invocation
   std::int64_t checked_ = -1;  // iteration of the newest check for divergence
   double elapsed_before_ = 0;

@@ -1,0 +1,192 @@
+#include "echelon/experiment/cost.hpp"
+
+#include "echelon/core/catalog.hpp"
+
+namespace echelon {
+
+namespace {
+
+using Length = TrafficTerm::Length;
+
+/// Strategies that a server runs send once per round of several local steps.
+double steps_per_round(const StrategyEntry& strategy, const StrategyOptions& options) {
+  return strategy.served ? static_cast<double>(options.local_steps) : 1.0;
+}
+
+/// What rules that set the step size average at each step.
+void add_step_rule(CompositionCost& cost, const StepOptions& options, Length length, double steps) {
+  if (options.rule == "constant" || steps == 0) return;
+  cost.traffic.push_back(
+      {options.rule == "accumulated-local" ? Length::scalar : length, steps, true});
+}
+
+void add_steps(CompositionCost& cost, const ConsensusOptions& consensus, Role role, Length length,
+               double steps) {
+  const StrategyEntry& strategy = consensus.entry(role);
+  const StrategyOptions& options = consensus.options(role);
+  const double vectors = steps * strategy.vectors_sent / steps_per_round(strategy, options);
+  if (vectors == 0) return;
+  if (strategy.name == "all-reduce" || strategy.served) {
+    cost.traffic.push_back({length, vectors, true});
+  } else if (strategy.compressed) {
+    cost.traffic.push_back({length, vectors, false, &options.compression});
+  } else {
+    cost.traffic.push_back({length, vectors * static_cast<double>(options.mixing_rounds), false});
+  }
+}
+
+void add_means(CompositionCost& cost, const MethodCost& method, bool exact, double rounds) {
+  const double repeats = exact ? 1 : rounds;
+  const std::pair<Length, double> means[] = {{Length::upper, method.p_means},
+                                             {Length::lower, method.q_means},
+                                             {Length::scalar, method.scalar_means}};
+  for (const auto& [length, vectors] : means) {
+    if (vectors > 0) cost.traffic.push_back({length, vectors * repeats, exact});
+  }
+}
+
+/// Oracle calls per estimate: recursive estimators also ask at the previous point.
+double factor_of(const EstimatorOptions& estimator) {
+  const bool recursive = estimator.name == "sarah" ||
+                         (estimator.name == "storm" && (estimator.c < 1 || estimator.decay > 0));
+  return recursive ? 2 : 1;
+}
+
+std::string length_text(Length length) {
+  switch (length) {
+    case Length::upper:
+      return "p";
+    case Length::lower:
+      return "q";
+    case Length::lower_by_upper:
+      return "p q";
+    case Length::lower_by_lower:
+      return "q q";
+    default:
+      return "1";
+  }
+}
+
+Index numbers_in(Length length, Index p, Index q) {
+  switch (length) {
+    case Length::upper:
+      return p;
+    case Length::lower:
+      return q;
+    case Length::lower_by_upper:
+      return p * q;
+    case Length::lower_by_lower:
+      return q * q;
+    default:
+      return 1;
+  }
+}
+
+}  // namespace
+
+CompositionCost cost_of(const GeneralOptions& general, Configuration& configuration) {
+  const MethodEntry& entry = find_entry(method_catalog(), general.method, "method");
+  const MethodCost method = entry.cost(configuration);
+  const ConsensusOptions& consensus = general.consensus;
+  CompositionCost cost;
+  const double factor = factor_of(general.estimator);
+  cost.gradients = factor * method.gradients;
+  cost.products = factor * method.products;
+  cost.values = method.values;
+  cost.count = method.count;
+  for (const auto& [own, given] :
+       {std::pair{&cost.per_x, &method.per_x}, std::pair{&cost.per_y, &method.per_y}}) {
+    *own = {factor * given->gradients, factor * given->products, factor * given->q_exact};
+  }
+  if (!entry.means_first) {
+    add_steps(cost, consensus, Role::upper, Length::upper, method.x_steps);
+    add_steps(cost, consensus, Role::lower, Length::lower, method.y_steps);
+    add_steps(cost, consensus, Role::auxiliary, Length::lower, method.auxiliary_steps);
+  } else {
+    const bool exact = consensus.entry(Role::upper).name == "all-reduce" &&
+                       consensus.entry(Role::lower).name == "all-reduce";
+    const auto rounds = static_cast<double>(consensus.all.mixing_rounds);
+    add_means(cost, method, exact, rounds);
+    if (!exact) {
+      cost.traffic.push_back({Length::upper, method.x_steps * rounds});
+      cost.traffic.push_back({Length::lower, method.y_steps * rounds});
+      if (method.scalar_steps > 0) {
+        cost.traffic.push_back({Length::scalar, method.scalar_steps * rounds});
+      }
+    }
+    if (method.auxiliary_steps > 0) {
+      add_steps(cost, consensus, Role::auxiliary, Length::lower, method.auxiliary_steps);
+    }
+  }
+  add_step_rule(cost, general.steps, Length::upper, method.x_steps);
+  add_step_rule(cost, general.steps, Length::lower, method.y_steps + method.auxiliary_steps);
+  if (!consensus.personal()) {
+    MethodCost averaged;
+    averaged.p_means = factor * method.p_exact;
+    averaged.q_means = factor * method.q_exact;
+    averaged.scalar_means = factor * method.scalars_exact;
+    add_means(cost, averaged, true, 1);
+    if (cost.per_x.q_exact > 0) {
+      cost.traffic.push_back({Length::lower_by_upper, cost.per_x.q_exact, true});
+    }
+    if (cost.per_y.q_exact > 0) {
+      cost.traffic.push_back({Length::lower_by_lower, cost.per_y.q_exact, true});
+    }
+  }
+  return cost;
+}
+
+double CompositionCost::gradients_for(Index p, Index q) const {
+  return gradients + static_cast<double>(p) * per_x.gradients +
+         static_cast<double>(q) * per_y.gradients;
+}
+
+double CompositionCost::products_for(Index p, Index q) const {
+  return products + static_cast<double>(p) * per_x.products +
+         static_cast<double>(q) * per_y.products;
+}
+
+std::string CompositionCost::traffic_text() const {
+  std::string text_of[2];  // to neighbors, reduced
+  for (const bool reduced : {false, true}) {
+    std::string& out = text_of[reduced ? 1 : 0];
+    for (const Length length : {Length::upper, Length::lower, Length::scalar,
+                                Length::lower_by_upper, Length::lower_by_lower}) {
+      double plain = 0;
+      for (const TrafficTerm& term : traffic) {
+        if (term.length != length || term.reduced != reduced) continue;
+        if (term.compression == nullptr) {
+          plain += term.vectors;
+          continue;
+        }
+        out += text(out.empty() ? "" : " + ", number_text(term.vectors), " ",
+                    term.compression->compressor, "(", length_text(length), ")");
+      }
+      if (plain > 0) {
+        out += text(out.empty() ? "" : " + ", number_text(plain),
+                    length == Length::scalar ? "" : " " + length_text(length));
+      }
+    }
+  }
+  if (text_of[0].empty() && text_of[1].empty()) return "nothing";
+  std::string all;
+  if (!text_of[0].empty()) all += text_of[0] + " to each neighbor";
+  if (!text_of[1].empty()) all += (all.empty() ? "" : ", ") + text_of[1] + " averaged over all";
+  return all;
+}
+
+double CompositionCost::bytes(bool reduced, Index p, Index q) const {
+  double total = 0;
+  for (const TrafficTerm& term : traffic) {
+    if (term.reduced != reduced) continue;
+    const Index numbers = numbers_in(term.length, p, q);
+    const double each =
+        term.compression == nullptr
+            ? static_cast<double>(numbers) * sizeof(double)
+            : static_cast<double>(make_compressor(*term.compression, numbers)->bytes(numbers));
+    total += term.vectors * each;
+  }
+  return total;
+}
+
+}  // namespace echelon

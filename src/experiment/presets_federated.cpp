@@ -1,0 +1,49 @@
+#include "preset_settings.hpp"
+
+namespace echelon::detail {
+
+namespace {
+
+/// Rounds of five local steps, averaged by a server.
+Settings rounds(const std::string& strategy) {
+  return {{"consensus.strategy", strategy}, {"consensus.local_steps", "5"}};
+}
+
+constexpr const char* memfbo_paper =
+    "Y. Yang, P. Xiao, S. Ma, K. Ji, \"First-Order Federated Bilevel Learning\", AAAI 2025";
+constexpr const char* fedbio_paper = "J. Li, F. Huang, H. Huang, NeurIPS 2023";
+
+}  // namespace
+
+std::vector<Preset> federated_presets() {
+  return {
+      {"memfbo", "single loop of local steps by differences of gradients, control variates",
+       memfbo_paper, Origin::reconstructed, method("soba") + rounds("local-server-cv"),
+       "one of two readings of the paper"},
+      {"memfbo-penalty", "penalty with local steps and control variates", memfbo_paper,
+       Origin::reconstructed, fixed_penalty() + rounds("local-server-cv"),
+       "the other reading; do not take it for the authors' exact method"},
+      {"simfbo", "single loop of local steps, v kept in a ball",
+       "Y. Yang, P. Xiao, K. Ji, NeurIPS 2023, arXiv:2305.19442", Origin::published,
+       method("soba") + rounds("local-server") +
+           Settings{{"method.products", "exact"}, {"method.radius", "1000"}},
+       "v is projected at each local step, in the paper by the server alone; with one number of "
+       "local "
+       "steps for all clients it is shrofbo, too"},
+      {"fedbio", "local steps on the linear system, averaged every few steps", fedbio_paper,
+       Origin::reconstructed,
+       method("soba") + rounds("local-server") + Settings{{"method.products", "exact"}}, ""},
+      {"fedbio-acc", "the same with STORM", fedbio_paper, Origin::reconstructed,
+       method("soba") + rounds("local-server") +
+           Settings{{"method.products", "exact"}, {"estimator.name", "storm"}},
+       "estimators are each client's own, in the paper they are averaged as well"},
+      {"mefbo", "Moreau envelope with local steps, as in MeFBO", "", Origin::own,
+       method("moreau") + rounds("local-server"), ""},
+      {"fed-fo-vr", "penalty with STORM and local steps",
+       "Zhang, Dhaipule, Tan, Ling, Gao, IJCAI 2025, doi 10.24963/ijcai.2025/784",
+       Origin::reconstructed,
+       fixed_penalty() + rounds("local-server") + Settings{{"estimator.name", "storm"}}, ""},
+  };
+}
+
+}  // namespace echelon::detail

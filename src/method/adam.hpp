@@ -1,0 +1,66 @@
+#pragma once
+/// Adam with decoupled weight decay, column by column: for methods that take such steps along
+/// network means, so that the moments of all agents agree as the means do.
+
+#include <cmath>
+
+#include "echelon/core/parallel.hpp"
+#include "echelon/method/method.hpp"
+
+namespace echelon::detail {
+
+/// Options `beta1`, `beta2` and `epsilon`.
+struct AdamOptions {
+  double beta1 = 0.9;
+  double beta2 = 0.999;
+  double epsilon = 1e-8;
+
+  void visit(OptionVisitor& visitor) {
+    visitor("beta1", beta1, between(0, 0.999999), "Adam: memory of the direction");
+    visitor("beta2", beta2, between(0, 0.999999), "Adam: memory of its squares");
+    visitor("epsilon", epsilon, above(0), "Adam: added to the root of the squares");
+  }
+};
+
+/// With direction D at step t = 1, 2, ..., all by entry:
+///
+///     a <- beta1 a + (1 - beta1) D         b <- beta2 b + (1 - beta2) D^2
+///     step along  (a / (1 - beta1^t)) / (sqrt(b / (1 - beta2^t)) + epsilon) + weight_decay s
+///
+/// Source: I. Loshchilov, F. Hutter, ICLR 2019, arXiv:1711.05101.
+class Adam {
+ public:
+  Adam(const AdamOptions& options, Index rows, int columns)
+      : options_(options), first_(rows, columns), second_(rows, columns), step_(rows, columns) {}
+
+  /// d x m, valid until the next call. `value` is what will step.
+  const AgentView& direction(std::uint64_t k, const AgentView& mean, const AgentView& value,
+                             double weight_decay = 0) {
+    const double t = static_cast<double>(k) + 1;
+    const double first_seen = 1 - std::pow(options_.beta1, t);
+    const double second_seen = 1 - std::pow(options_.beta2, t);
+    parallel_for(static_cast<int>(mean.cols()), [&](int i) {
+      for (Index r = 0; r < mean.rows(); ++r) {
+        const double entry = mean(r, i);
+        double& a = first_(r, i);
+        double& b = second_(r, i);
+        a = options_.beta1 * a + (1 - options_.beta1) * entry;
+        b = options_.beta2 * b + (1 - options_.beta2) * entry * entry;
+        step_(r, i) = a / first_seen / (std::sqrt(b / second_seen) + options_.epsilon) +
+                      weight_decay * value(r, i);
+      }
+    });
+    return step_;
+  }
+
+  void visit_state(StateVisitor& visitor) {
+    visitor.per_agent("first_moment", first_);
+    visitor.per_agent("second_moment", second_);
+  }
+
+ private:
+  AdamOptions options_;
+  AgentMatrix first_, second_, step_;
+};
+
+}  // namespace echelon::detail
