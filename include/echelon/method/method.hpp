@@ -186,7 +186,7 @@ struct MethodEntry {
 /// Throws a usage error that says what is missing if the method cannot serve the problem.
 void require_served(const MethodEntry& method, const BilevelProblem& problem);
 
-/// f2sa, f2ba, soba, hjfbio.
+/// Penalty, implicit, value-function, Moreau, unrolled, zeroth-order and constrained methods.
 const std::vector<MethodEntry>& method_catalog();
 
 }  // namespace echelon
