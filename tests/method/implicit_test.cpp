@@ -365,5 +365,18 @@ TEST(Refusals, SayWhatIsWrong) {
   }
 }
 
+TEST(Aid, AloneEachAgentInvertsItsOwnHessianWhichIsWrongWhereTheyDiffer) {
+  const Settings base =
+      method("aid-cg", 600) + two_steps(".05", ".2") + inner(10) +
+      Settings{
+          {"network.agents", "8"}, {"consensus.strategy", "gt-atc"}, {"metrics.every", "1000000"}};
+  const Settings alone{{"method.alone", "yes"}};
+  const Settings alike{{"problem.name", "p-q"}, {"problem.heterogeneity", "0.5"}};
+  EXPECT_LT(error_of(base + alike + alone), 1e-5);  // one Hessian for all
+  const Settings different{{"problem.name", "quadratic"}};
+  EXPECT_GT(error_of(base + different + alone), 1e-2);
+  EXPECT_LT(error_of(base + different + iterations(4000)), 1e-5);
+}
+
 }  // namespace
 }  // namespace echelon

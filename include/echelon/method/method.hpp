@@ -105,13 +105,14 @@ struct MethodContext {
 /// the answer.
 class ExactMean {
  public:
-  explicit ExactMean(const MethodContext& context);
+  /// `alone`: every agent keeps its own, as with a personal lower level.
+  explicit ExactMean(const MethodContext& context, bool alone = false);
   /// Every column of the d x m block becomes the mean of all agents' columns. Collective.
   void operator()(AgentView& block);
 
  private:
   Network& network_;
-  bool personal_;
+  bool keeps_own_;
   VectorXd mean_;
 };
 
