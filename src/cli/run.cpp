@@ -47,6 +47,15 @@ void print_head(Experiment& experiment) {
   std::printf("consensus  x by %s, y by %s, auxiliaries by %s\n",
               consensus.entry(Role::upper).name.c_str(), consensus.entry(Role::lower).name.c_str(),
               consensus.entry(Role::auxiliary).name.c_str());
+  if (experiment.method_entry().means_first) {
+    const bool exact = consensus.entry(Role::upper).name == "all-reduce" &&
+                       consensus.entry(Role::lower).name == "all-reduce";
+    std::printf("means      %s\n",
+                exact
+                    ? "exact; all agents take the same step"
+                    : "by dynamic average consensus, whatever the strategies' names; x and y then "
+                      "mix their steps (adapt-then-combine)");
+  }
   std::printf("network    %s on %d rank%s\n%s\n", experiment.topology().topology.c_str(),
               network.communicator().size(), network.communicator().size() == 1 ? "" : "s",
               network.certificate().summary().c_str());
@@ -104,6 +113,7 @@ void print_bias_note(Experiment& experiment) {
   const auto& columns = experiment.runner().columns();
   const Eigen::MatrixXd& table = experiment.runner().table();
   if (table.rows() == 0 || experiment.network().size() == 1) return;
+  if (experiment.method_entry().means_first) return;
   const std::pair<const StrategyEntry*, const char*> variables[] = {
       {&consensus.entry(Role::upper), "x"}, {&consensus.entry(Role::lower), "y"}};
   for (const auto& [strategy, name] : variables) {

@@ -14,8 +14,17 @@ constexpr const char* sparkle_paper =
 constexpr const char* sun_paper = "Y. Ma, X. Wang, W. Yao, J. Zhang, 2026, arXiv:2601.22682";
 constexpr const char* dsoba_paper =
     "B. Kong, S. Zhu, S. Lu, X. Huang, K. Yuan, JMLR 26(240), 2025, arXiv:2402.03167";
+constexpr const char* mdbo_paper = "H. Gao, B. Gu, M. Thai, AISTATS 2023, arXiv:2206.15025";
 constexpr const char* madsbo_paper =
     "X. Chen, M. Huang, S. Ma, K. Balasubramanian, ICML 2023, arXiv:2210.12839";
+
+Settings neumann_alone() {
+  return {{"method.inner_steps", "1"},
+          {"method.truncation", "random"},
+          {"method.alone", "yes"},
+          {"method.beta", "0.3"},
+          {"method.solver_steps", "20"}};
+}
 
 Preset sparkle_preset(const std::string& suffix, const Settings& strategies) {
   return {"sparkle-" + suffix,
@@ -102,6 +111,17 @@ std::vector<Preset> decentralized_presets() {
        method("ma-dsbo") + x_and_lower_by("gt-semi", "gt-nonatc"),
        "trackers are carried over; the paper restarts them, which biases the answer "
        "(method.carry_trackers = no)"},
+      {"mdbo", "momentum and gradient tracking; each agent inverts its own Hessian", mdbo_paper,
+       Origin::reconstructed,
+       method("aid-neumann") + all_by("gt-semi") + neumann_alone() +
+           Settings{{"estimator.name", "momentum"}},
+       "biased where agents of a shared lower level differ; the paper also damps the step of x and "
+       "y"},
+      {"vrdbo", "the same with STORM", mdbo_paper, Origin::reconstructed,
+       method("aid-neumann") + all_by("gt-semi") + neumann_alone() +
+           Settings{{"estimator.name", "storm"}},
+       "biased where agents of a shared lower level differ; the paper also damps the step of x and "
+       "y"},
       {"interact",
        "gradient tracking on x, the linear system solved exactly; lower levels of the "
        "agents' own",

@@ -27,9 +27,12 @@ std::vector<Preset> federated_presets() {
        "Y. Yang, P. Xiao, K. Ji, NeurIPS 2023, arXiv:2305.19442", Origin::published,
        method("soba") + rounds("local-server") +
            Settings{{"method.products", "exact"}, {"method.radius", "1000"}},
-       "v is projected at each local step, in the paper by the server alone; with one number of "
-       "local "
-       "steps for all clients it is shrofbo, too"},
+       "v is projected at each local step, in the paper by the server alone"},
+      {"shrofbo", "simfbo whose server weighs clients by their local steps",
+       "Y. Yang, P. Xiao, K. Ji, NeurIPS 2023, arXiv:2305.19442", Origin::reconstructed,
+       method("soba") + rounds("local-server") +
+           Settings{{"method.products", "exact"}, {"method.radius", "1000"}},
+       "all clients make the same number of local steps here, for which the weights are 1"},
       {"fedbio", "local steps on the linear system, averaged every few steps", fedbio_paper,
        Origin::reconstructed,
        method("soba") + rounds("local-server") + Settings{{"method.products", "exact"}}, ""},

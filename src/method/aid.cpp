@@ -25,9 +25,9 @@ struct AidOptions {
   MethodCost cost() const {
     const auto steps = static_cast<double>(inner_steps);
     const double ahead = inverse.one_step() ? 1 : 0;
-    MethodCost cost{.y_steps = steps,
-                    .q_exact = 1 + ahead + inverse.products() + (inverse.by_factors() ? 1 : 0),
-                    .gradients = steps + 1 + ahead};
+    const double means = 1 + ahead + inverse.products() + (inverse.by_factors() ? 1 : 0);
+    MethodCost cost{
+        .y_steps = steps, .q_exact = inverse.alone ? 0 : means, .gradients = steps + 1 + ahead};
     products.add_to(cost, inverse.products() + 1);
     cost.count = inverse.count();
     return cost;
@@ -51,7 +51,7 @@ class Aid final : public Method {
         options_(options),
         products_(context.problem, options.products),
         inverse_(context, options.inverse, products_),
-        mean_(context),
+        mean_(context, options.inverse.alone),
         x_(context.upper_variable("x")),
         y_(context.lower_variable("y")),
         p_(context.problem.upper_dimension()),

@@ -45,7 +45,7 @@ InverseHessian::InverseHessian(const MethodContext& context, const InverseOption
     : problem_(context.problem),
       options_(options),
       products_(products),
-      mean_(context),
+      mean_(context, options.alone),
       seed_(context.seed),
       solution_(problem_.lower_dimension(), context.network.agents().count()),
       direction_(problem_.lower_dimension(), context.network.agents().count()),

@@ -14,6 +14,7 @@ struct InverseOptions {
   double eta = 0.5;
   std::string truncation = "sum";
   double damping = 0;
+  bool alone = false;
 
   void visit(OptionVisitor& visitor) {
     visitor.choice(
@@ -29,6 +30,10 @@ struct InverseOptions {
                    "neumann: all terms, or Q eta times one of the first Q at random (unbiased for "
                    "their sum)");
     visitor("damping", damping, at_least(0), "cg, woodfisher: added to the diagonal of H");
+    visitor(
+        "alone", alone,
+        "each agent solves with its own H and fy: nothing to average, but biased where agents of "
+        "a shared lower level differ");
   }
 
   bool solves() const { return inverse == "cg" || inverse == "neumann"; }

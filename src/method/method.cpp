@@ -145,11 +145,11 @@ ConsensusVariable MethodContext::multiplier_of_means(std::string name, FeasibleS
   return variable_of_means(std::move(name), VectorXd::Zero(1), Role::lower, std::move(set));
 }
 
-ExactMean::ExactMean(const MethodContext& context)
-    : network_(context.network), personal_(context.consensus.personal()) {}
+ExactMean::ExactMean(const MethodContext& context, bool alone)
+    : network_(context.network), keeps_own_(alone || context.consensus.personal()) {}
 
 void ExactMean::operator()(AgentView& block) {
-  if (personal_) return;
+  if (keeps_own_) return;
   network_.mean(block, mean_);
   parallel_for(static_cast<int>(block.cols()), [&](int i) { block.col(i) = mean_; });
 }

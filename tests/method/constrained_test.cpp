@@ -4,57 +4,18 @@
 
 #include <cmath>
 
-#include "contract/compositions.hpp"
 #include "echelon/core/error.hpp"
+#include "method/answers.hpp"
 
 namespace echelon {
 namespace {
 
 using namespace testing_support;
 
-const Settings exact{
-    {"consensus.strategy", "all-reduce"}, {"network.agents", "1"}, {"metrics.every", "1000000"}};
-
-Settings instance(const std::string& name, int start = 0) {
-  return exact + Settings{{"problem.name", "analytic"},
-                          {"problem.instance", name},
-                          {"problem.start", std::to_string(start)}};
-}
-
-Settings method(const std::string& name, std::int64_t iterations) {
-  return {{"method.name", name}, {"run.iterations", std::to_string(iterations)}};
-}
+const Settings exact = exactly();
 
 Settings x_step(const std::string& alpha) {
   return {{"method.alpha", alpha}};
-}
-
-double error_of(const Settings& settings) {
-  return run(settings).at("distance_to_solution");
-}
-
-struct Ending {
-  VectorXd x, y;
-};
-
-/// The means of x and y at the end. Collective.
-Ending end_of(const Settings& settings) {
-  Experiment experiment(Communicator(MPI_COMM_WORLD), configuration_of(settings), FileDataSource());
-  Requests requests;
-  const Outcome outcome = experiment.runner().run(RunHooks{}, requests);
-  EXPECT_EQ(static_cast<int>(outcome.status), static_cast<int>(Status::iterations_done))
-      << outcome.detail;
-  return {experiment.network().mean_for_report(experiment.method().x()),
-          experiment.network().mean_for_report(experiment.method().y())};
-}
-
-std::string refusal(const Settings& settings) {
-  try {
-    run(settings);
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "";
 }
 
 // Equalities

@@ -7,29 +7,18 @@
 #include <cmath>
 #include <numbers>
 
-#include "contract/compositions.hpp"
 #include "echelon/core/error.hpp"
 #include "echelon/problem/sparse_regression.hpp"
+#include "method/answers.hpp"
 
 namespace echelon {
 namespace {
 
 using namespace testing_support;
 
-const Settings exact{
-    {"consensus.strategy", "all-reduce"}, {"network.agents", "1"}, {"metrics.every", "1000000"}};
+const Settings exact = exactly();
 const Settings p_q = exact + Settings{{"problem.name", "p-q"}};
 const Settings constant_steps{{"method.upper_decay", "0"}, {"method.lower_decay", "0"}};
-
-Settings method(const std::string& name, std::int64_t iterations) {
-  return {{"method.name", name}, {"run.iterations", std::to_string(iterations)}};
-}
-
-Settings instance(const std::string& name, int start = 0) {
-  return exact + Settings{{"problem.name", "analytic"},
-                          {"problem.instance", name},
-                          {"problem.start", std::to_string(start)}};
-}
 
 Settings x_step(const std::string& alpha) {
   return {{"method.alpha", alpha}};
@@ -37,25 +26,6 @@ Settings x_step(const std::string& alpha) {
 
 Settings lower_steps(const std::string& step) {
   return {{"method.beta", step}, {"method.gamma", step}};
-}
-
-double error_of(const Settings& settings) {
-  return run(settings).at("distance_to_solution");
-}
-
-/// The means of x and y at the end. Collective.
-struct Ending {
-  VectorXd x, y;
-};
-
-Ending end_of(const Settings& settings, MPI_Comm comm = MPI_COMM_WORLD) {
-  Experiment experiment(Communicator(comm), configuration_of(settings), FileDataSource());
-  Requests requests;
-  const Outcome outcome = experiment.runner().run(RunHooks{}, requests);
-  EXPECT_EQ(static_cast<int>(outcome.status), static_cast<int>(Status::iterations_done))
-      << outcome.detail;
-  return {experiment.network().mean_for_report(experiment.method().x()),
-          experiment.network().mean_for_report(experiment.method().y())};
 }
 
 /// Agents that differ, around a ring of 8.

@@ -5,24 +5,19 @@
 
 #include <cmath>
 
-#include "contract/compositions.hpp"
 #include "echelon/core/error.hpp"
+#include "method/answers.hpp"
 
 namespace echelon {
 namespace {
 
 using namespace testing_support;
 
-const Settings exact{
-    {"consensus.strategy", "all-reduce"}, {"network.agents", "1"}, {"metrics.every", "1000000"}};
+const Settings exact = exactly();
 const Settings p_q = exact + Settings{{"problem.name", "p-q"}};
 const Settings het_1 = exact + Settings{{"problem.name", "log-cosh"}, {"network.agents", "8"}};
 const Settings qg_1 =
     exact + Settings{{"problem.name", "finite-sum"}, {"problem.instance", "qg-1"}};
-
-Settings method(const std::string& name, std::int64_t iterations) {
-  return {{"method.name", name}, {"run.iterations", std::to_string(iterations)}};
-}
 
 /// Of section `method`, such as {{"alpha", ".1"}}.
 Settings with(const Settings& options) {
@@ -31,36 +26,9 @@ Settings with(const Settings& options) {
   return settings;
 }
 
-Settings instance(const std::string& name, int start = 0) {
-  return exact + Settings{{"problem.name", "analytic"},
-                          {"problem.instance", name},
-                          {"problem.start", std::to_string(start)}};
-}
-
 /// One step for x and y.
 Settings steps_of_x_and_y(const std::string& step) {
   return with({{"alpha", step}, {"beta", step}});
-}
-
-double error_of(const Settings& settings) {
-  return run(settings).at("distance_to_solution");
-}
-
-/// The means of x and y at the end, and how far the agents' x are from it. Collective.
-struct Ending {
-  VectorXd x, y;
-  double consensus_error = 0;
-};
-
-Ending end_of(const Settings& settings) {
-  Experiment experiment(Communicator(MPI_COMM_WORLD), configuration_of(settings), FileDataSource());
-  Requests requests;
-  const Outcome outcome = experiment.runner().run(RunHooks{}, requests);
-  EXPECT_EQ(static_cast<int>(outcome.status), static_cast<int>(Status::iterations_done))
-      << outcome.detail;
-  return {experiment.network().mean_for_report(experiment.method().x()),
-          experiment.network().mean_for_report(experiment.method().y()),
-          experiment.runner().figure("consensus_error_x")};
 }
 
 /// d log(error) / d log(value) between two values of one option.
@@ -69,17 +37,6 @@ double slope(const Settings& settings, const std::string& option, double one, do
     return error_of(settings + with({{option, number_text(value)}}));
   };
   return std::log(at(one) / at(other)) / std::log(one / other);
-}
-
-std::string refusal(const Settings& settings) {
-  try {
-    const Experiment experiment(Communicator(MPI_COMM_WORLD), configuration_of(settings),
-                                FileDataSource());
-  } catch (const Error& error) {
-    EXPECT_EQ(static_cast<int>(error.kind()), static_cast<int>(ErrorKind::usage));
-    return error.what();
-  }
-  return "";
 }
 
 /// The agents of a ring differ, and track gradients.

@@ -105,13 +105,14 @@ struct MethodContext {
 /// the answer.
 class ExactMean {
  public:
-  explicit ExactMean(const MethodContext& context);
+  /// `alone`: every agent keeps its own, as with a personal lower level.
+  explicit ExactMean(const MethodContext& context, bool alone = false);
   /// Every column of the d x m block becomes the mean of all agents' columns. Collective.
   void operator()(AgentView& block);
 
  private:
   Network& network_;
-  bool personal_;
+  bool keeps_own_;
   VectorXd mean_;
 };
 
@@ -186,7 +187,7 @@ struct MethodEntry {
 /// Throws a usage error that says what is missing if the method cannot serve the problem.
 void require_served(const MethodEntry& method, const BilevelProblem& problem);
 
-/// f2sa, f2ba, soba, hjfbio.
+/// Penalty, implicit, value-function, Moreau, unrolled, zeroth-order and constrained methods.
 const std::vector<MethodEntry>& method_catalog();
 
 }  // namespace echelon
