@@ -74,27 +74,29 @@ TEST_P(EveryPreset, CostsWhatDescribeSays) {
   const auto per_iteration = [&](std::int64_t after, std::int64_t before) {
     return static_cast<double>(after - before) / iterations;
   };
-  const double gradients = per_iteration(late.calls.gradients, early.calls.gradients) / agents;
   using Count = MethodCost::Count;
-  if (predicted.count != Count::exact) {
-    const double stated = predicted.gradients_for(p, q);
-    const bool random = predicted.count == Count::on_average;
+  const auto check = [&](const char* what, double measured, double stated) {
+    const double slack = predicted.count == Count::on_average ? 0.4 * stated : 0;
+    if (predicted.count == Count::exact) {
+      EXPECT_DOUBLE_EQ(measured, stated) << what;
+      return;
+    }
     if (predicted.count != Count::at_most) {
-      EXPECT_GE(gradients, (random ? 0.6 : 1) * stated);
+      EXPECT_GE(measured, stated - slack) << what;
     }
     if (predicted.count != Count::at_least) {
-      EXPECT_LE(gradients, (random ? 1.4 : 1) * stated);
+      EXPECT_LE(measured, stated + slack) << what;
     }
-    return;
-  }
-  EXPECT_DOUBLE_EQ(gradients, predicted.gradients_for(p, q));
-  EXPECT_DOUBLE_EQ(per_iteration(late.calls.products, early.calls.products) / agents,
-                   predicted.products_for(p, q));
-  EXPECT_DOUBLE_EQ(per_iteration(late.calls.values, early.calls.values) / agents, predicted.values);
+  };
+  check("gradients", per_iteration(late.calls.gradients, early.calls.gradients) / agents,
+        predicted.gradients_for(p, q));
+  check("products", per_iteration(late.calls.products, early.calls.products) / agents,
+        predicted.products_for(p, q));
+  check("values", per_iteration(late.calls.values, early.calls.values) / agents, predicted.values);
   // A mean costs each agent but one a partial sum and an answer.
-  EXPECT_DOUBLE_EQ(per_iteration(late.bytes, early.bytes),
-                   agents * neighbors * predicted.bytes(false, p, q) +
-                       2 * (agents - 1) * predicted.bytes(true, p, q));
+  check("bytes", per_iteration(late.bytes, early.bytes),
+        agents * neighbors * predicted.bytes(false, p, q) +
+            2 * (agents - 1) * predicted.bytes(true, p, q));
   EXPECT_FALSE(predicted.traffic_text().empty());
 }
 
