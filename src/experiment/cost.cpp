@@ -45,8 +45,10 @@ void add_means(CompositionCost& cost, const MethodCost& method, bool exact, doub
   }
 }
 
-/// Oracle calls per estimate: recursive estimators also ask at the previous point.
+/// Oracle calls per estimate: recursive estimators also ask at the previous point, others skip
+/// some.
 double factor_of(const EstimatorOptions& estimator) {
+  if (estimator.name == "reuse") return 1 - estimator.reuse_probability;
   const bool recursive = estimator.name == "sarah" ||
                          (estimator.name == "storm" && (estimator.c < 1 || estimator.decay > 0));
   return recursive ? 2 : 1;
@@ -90,10 +92,13 @@ CompositionCost cost_of(const GeneralOptions& general, Configuration& configurat
   const ConsensusOptions& consensus = general.consensus;
   CompositionCost cost;
   const double factor = factor_of(general.estimator);
-  cost.gradients = factor * method.gradients;
-  cost.products = factor * method.products;
+  cost.gradients = factor * method.gradients + method.direct.gradients;
+  cost.products = factor * method.products + method.direct.products;
   cost.values = method.values;
   cost.count = method.count;
+  if (general.estimator.name == "reuse" && cost.count == MethodCost::Count::exact) {
+    cost.count = MethodCost::Count::on_average;
+  }
   for (const auto& [own, given] :
        {std::pair{&cost.per_x, &method.per_x}, std::pair{&cost.per_y, &method.per_y}}) {
     *own = {factor * given->gradients, factor * given->products, factor * given->q_exact};

@@ -69,6 +69,7 @@ void GeneralOptions::read_from(Configuration& configuration) {
   NameOption problem_name{problem, "the problem (`echelon list problems`)"};
   NameOption method_name{method, "the method (`echelon list methods`)"};
   configuration.read("problem", problem_name);
+  configuration.read("problem", tikhonov);
   configuration.read("method", method_name);
   configuration.read("consensus", consensus);
   for (const Role role : roles) {
@@ -155,6 +156,7 @@ void Experiment::compose(const DataSource& data) {
                                method_entry_->uses_products};
   problem_ = problem_entry_->make(context, configuration_);
   require_served(*method_entry_, *problem_);
+  problem_->regularize(general_.tikhonov);
   const bool personal = general_.consensus.personal();
   std::map<Role, Network*> networks;
   for (const auto& [role, network] : networks_) networks[role] = network.get();

@@ -103,6 +103,18 @@ std::vector<Preset> decentralized_presets() {
                     {"method.beta", "0.1"},
                     {"method.gamma", "0.1"}},
        "the radius should exceed bound(fy) / mu"},
+      {"s3ldbo",
+       "sldbo whose agents keep their last directions half of the time, and mix all the same",
+       "arXiv:2605.31311", Origin::reconstructed,
+       method("soba") + all_by("gt-nonatc") +
+           Settings{{"method.products", "exact"},
+                    {"method.radius", "1000"},
+                    {"method.alpha", "0.02"},
+                    {"method.beta", "0.1"},
+                    {"method.gamma", "0.1"},
+                    {"estimator.name", "reuse"},
+                    {"estimator.reuse_probability", "0.5"}},
+       "only the idea is known from the paper; each agent draws for itself"},
       {"ma-dsbo", "inner loops of tracked steps on y and v, moving average on x", madsbo_paper,
        Origin::reconstructed, method("ma-dsbo") + x_and_lower_by("gossip-cta", "gt-nonatc"),
        "trackers are carried over; the paper restarts them, which biases the answer "
@@ -153,6 +165,16 @@ std::vector<Preset> decentralized_presets() {
        method("soba") + personal_by("gt-nonatc") +
            Settings{{"method.products", "exact"}, {"method.theta", "0.3"}, {"network.lazy", "yes"}},
        "the paper's damped mixing (1 - tau) I + tau W, with tau = 1/2"},
+      {"duet",
+       "lopa on a lower level with a ridge that vanishes, for lower levels that are merely convex",
+       "Z. Qin, Z. Liu, S. Lu, Y. Liang, J. Liu, ICLR 2025, arXiv:2606.21153",
+       Origin::reconstructed,
+       method("soba") + personal_by("gt-nonatc") +
+           Settings{{"method.products", "exact"},
+                    {"network.lazy", "yes"},
+                    {"problem.tikhonov", "0.1"},
+                    {"problem.tikhonov_decay", "0.3"}},
+       "of the minimizers of a lower level the least in norm is taken; constants are Echelon's"},
   };
 }
 

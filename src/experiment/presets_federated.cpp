@@ -40,6 +40,13 @@ std::vector<Preset> federated_presets() {
        method("soba") + rounds("local-server") +
            Settings{{"method.products", "exact"}, {"estimator.name", "storm"}},
        "estimators are each client's own, in the paper they are averaged as well"},
+      {"fednest", "nested rounds of local steps with variance reduction, Neumann series",
+       "D. Tarzanagh, M. Li, C. Thrampoulidis, S. Oymak, ICML 2022, arXiv:2205.02215",
+       Origin::released, method("fednest") + all_by("all-reduce"),
+       "steps are Echelon's; the series has the factor eta that the released code leaves out"},
+      {"fedmsa", "local steps from the mean direction of all agents, which has momentum",
+       "D. A. Tarzanagh, M. Li, P. Sharma, S. Oymak, 2023, arXiv:2306.01648", Origin::released,
+       method("fedmsa") + all_by("all-reduce") + Settings{{"estimator.name", "storm"}}, ""},
       {"mefbo", "Moreau envelope with local steps, as in MeFBO", "", Origin::own,
        method("moreau") + rounds("local-server"), ""},
       {"fed-fo-vr", "penalty with STORM and local steps",

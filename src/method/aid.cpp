@@ -58,7 +58,7 @@ class Aid final : public Method {
         q_(context.problem.lower_dimension()),
         m_(context.network.agents().count()),
         lower_estimator_(context.make_estimator({q_})),
-        upper_estimator_(context.make_estimator({p_, p_})),
+        upper_estimator_(context.make_estimator({p_, p_}, {}, true)),
         gy_(q_, m_),
         v_(q_, m_),
         ahead_(q_, m_),

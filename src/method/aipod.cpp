@@ -95,9 +95,9 @@ class Aipod final : public Method {
         x_(options.project_period == 1 ? context.upper_variable("x")
                                        : context.upper_variable("x", FeasibleSet{})),
         m_(context.network.agents().count()),
-        estimator_(
-            context.make_estimator({problem_.upper_dimension()},
-                                   {problem_.upper_dimension(), problem_.lower_dimension()})),
+        estimator_(context.make_estimator({problem_.upper_dimension()},
+                                          {problem_.upper_dimension(), problem_.lower_dimension()},
+                                          true)),
         y_(problem_.lower_dimension(), m_),
         start_(problem_.lower_dimension(), m_),
         moving_(problem_.lower_dimension(), m_),

@@ -13,8 +13,8 @@ ConstrainedLower::ConstrainedLower(const MethodContext& context, const Constrain
       products_(context.problem, options.products),
       seed_(context.seed),
       q_(problem_.lower_dimension()),
-      estimator_(
-          context.make_estimator({problem_.upper_dimension()}, {problem_.upper_dimension(), q_})),
+      estimator_(context.make_estimator({problem_.upper_dimension()},
+                                        {problem_.upper_dimension(), q_}, true)),
       y_(q_, context.network.agents().count()),
       start_(q_, context.network.agents().count()),
       moving_(q_, context.network.agents().count()),

@@ -31,6 +31,8 @@ MethodEntry sustain_entry();
 MethodEntry mrbo_entry();
 MethodEntry qnbo_entry();
 MethodEntry ma_dsbo_entry();
+MethodEntry fedmsa_entry();
+MethodEntry fednest_entry();
 MethodEntry bome_entry();
 MethodEntry meha_entry();
 MethodEntry moreau_entry();

@@ -7,6 +7,7 @@
 
 #include "echelon/core/catalog.hpp"
 #include "echelon/core/parallel.hpp"
+#include "echelon/core/random.hpp"
 #include "echelon/problem/sampling.hpp"
 
 namespace echelon {
@@ -263,6 +264,50 @@ class Saga final : public GradientEstimator {
   std::int64_t started_ = 0;
 };
 
+/// m_i = O_i(s; xi) with probability 1 - r; otherwise agent i keeps its last m_i, and makes no
+/// call. Each agent draws for itself; the first call is made by all.
+class Reuse final : public GradientEstimator {
+ public:
+  Reuse(double probability, const EstimatorContext& context)
+      : probability_(probability),
+        problem_(*context.problem),
+        agents_(context.agents),
+        seed_(context.seed),
+        last_(blocks(context.outputs, context)) {}
+
+  void estimate(const Sample& sample, OraclePoint point, const Oracle& oracle,
+                OracleOutputs outputs) override {
+    calling_.clear();
+    for (std::size_t i = 0; i < agents_.size(); ++i) {
+      Draws draws(seed_, Purpose::reuse, agents_[i], sample.iteration, sample.step);
+      if (started_ == 0 || draws.uniform() >= probability_) calling_.push_back(static_cast<int>(i));
+    }
+    {
+      const ActiveAgents only(problem_, calling_);
+      oracle(sample, point, outputs);
+    }
+    started_ = 1;
+    for (std::size_t k = 0; k < outputs.size(); ++k) {
+      for (const int i : calling_) last_[k].col(i) = outputs[k]->col(i);
+      outputs[k]->noalias() = last_[k];
+    }
+  }
+
+  void visit_state(StateVisitor& visitor) override {
+    visit_blocks(visitor, "last", last_);
+    visitor.replicated("started", started_);
+  }
+
+ private:
+  double probability_;
+  BilevelProblem& problem_;
+  std::vector<AgentId> agents_;
+  std::uint64_t seed_;
+  std::vector<AgentMatrix> last_;
+  std::vector<int> calling_;  ///< local numbers of the agents that make this call
+  std::int64_t started_ = 0;
+};
+
 std::string whole(double value) {
   return text(std::fixed, std::setprecision(0), value);
 }
@@ -294,6 +339,14 @@ std::unique_ptr<GradientEstimator> make_saga(const EstimatorOptions& options,
   return std::make_unique<Saga>(options.saga_batches, context);
 }
 
+std::unique_ptr<GradientEstimator> make_reuse(const EstimatorOptions& options,
+                                              const EstimatorContext& context) {
+  require(!context.collective, ErrorKind::usage,
+          "estimator.name = reuse: the directions of this method contain averages over all agents, "
+          "for which all have to make the call; choose a method such as soba or f2sa");
+  return std::make_unique<Reuse>(options.reuse_probability, context);
+}
+
 std::unique_ptr<GradientEstimator> make_storm(const EstimatorOptions& options,
                                               const EstimatorContext& context) {
   const bool plain = options.c == 1 && options.decay == 0;  // m and s_old have weight 0
@@ -321,6 +374,8 @@ void EstimatorOptions::visit(OptionVisitor& visitor) {
           "saga: fixed sub-batches of each agent's samples, B");
   visitor("saga_memory", saga_memory, above(0),
           "saga: most GB (1e9 bytes) that one table of gradients may take on a rank");
+  visitor("reuse_probability", reuse_probability, between(0, 0.999),
+          "reuse: probability with which an agent keeps its last gradients");
 }
 
 const std::vector<EstimatorEntry>& estimator_catalog() {
@@ -354,6 +409,11 @@ const std::vector<EstimatorEntry>& estimator_catalog() {
        [](const EstimatorOptions& options, const EstimatorContext& context) {
          return std::make_unique<Sarah>(options.period, context);
        }},
+      {"reuse",
+       "each agent keeps its last answers with some probability and spares the calls; no bias is "
+       "left where they settle",
+       "m_i = O_i(s; xi) with probability 1 - r, else m_i as it was; first call made by all",
+       "as in arXiv:2605.31311", make_reuse},
   };
   return entries;
 }

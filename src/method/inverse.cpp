@@ -50,7 +50,11 @@ InverseHessian::InverseHessian(const MethodContext& context, const InverseOption
       solution_(problem_.lower_dimension(), context.network.agents().count()),
       direction_(problem_.lower_dimension(), context.network.agents().count()),
       hv_(problem_.lower_dimension(), context.network.agents().count()) {
-  if (!options.by_factors() || context.network.agents().count() == 0) return;
+  if (!options.by_factors()) return;
+  require(!problem_.is_regularized(), ErrorKind::usage,
+          "method.inverse = woodfisher with problem.tikhonov: the problem gives the factors of H "
+          "without the regularization; choose cg");
+  if (context.network.agents().count() == 0) return;
   const VectorXd x = problem_.start_x();
   const VectorXd y = problem_.start_y();
   const auto factors = problem_.hessian_factors(0, {x.data(), x.size()}, {y.data(), y.size()});

@@ -59,12 +59,13 @@ bool ConsensusOptions::personal() const {
 }
 
 std::unique_ptr<GradientEstimator> MethodContext::make_estimator(
-    const std::vector<Index>& outputs, const std::vector<Index>& arguments) const {
+    const std::vector<Index>& outputs, const std::vector<Index>& arguments, bool collective) const {
   const auto& entry = find_entry(estimator_catalog(), estimator.name, "estimator");
   const Index q = problem.lower_dimension();
   const std::vector<Index> usual{problem.upper_dimension(), q, q};
-  return entry.make(estimator, {outputs, arguments.empty() ? usual : arguments,
-                                network.agents().local, problem.sub_batch_seed()});
+  return entry.make(estimator,
+                    {outputs, arguments.empty() ? usual : arguments, network.agents().local,
+                     problem.sub_batch_seed(), &problem, seed, collective});
 }
 
 Network& MethodContext::network_of(Role role) const {
@@ -139,6 +140,11 @@ ConsensusVariable MethodContext::upper_variable_of_means(std::string name) const
 
 ConsensusVariable MethodContext::lower_variable_of_means(std::string name) const {
   return variable_of_means(std::move(name), problem.start_y(), Role::lower, problem.lower_set());
+}
+
+ConsensusVariable MethodContext::auxiliary_variable_of_means(std::string name) const {
+  return variable_of_means(std::move(name), VectorXd::Zero(problem.lower_dimension()),
+                           Role::auxiliary, {});
 }
 
 ConsensusVariable MethodContext::multiplier_of_means(std::string name, FeasibleSet set) const {

@@ -63,7 +63,7 @@ class Pzobo final : public Method {
         given_start_(problem_.start_y()),
         y_(q_, m_),
         start_(q_, m_),
-        estimator_(context.make_estimator({p_}, {p_, q_})),
+        estimator_(context.make_estimator({p_}, {p_, q_}, true)),
         gradients_(q_ * (options.directions + 1), m_),
         direction_(p_, m_),
         fy_(q_, m_),

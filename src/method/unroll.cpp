@@ -20,7 +20,7 @@ Unroll::Unroll(const MethodContext& context, const UnrollOptions& options)
       start_(q_, m_),
       moving_(q_, m_),
       direction_(p_, m_),
-      estimator_(context.make_estimator({p_}, {p_, q_})) {
+      estimator_(context.make_estimator({p_}, {p_, q_}, true)) {
   require(!options.start_at_x || p_ == q_, ErrorKind::usage, "method.start_at_x = yes: x has ", p_,
           " entries and y has ", q_, "; they must be as many");
   require(!options.start_at_x || !options.warm_start, ErrorKind::usage,

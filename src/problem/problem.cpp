@@ -49,7 +49,33 @@ double difference_width(const DifferenceStep& rule, const ConstVector& y, double
 
 }  // namespace
 
+void TikhonovOptions::visit(OptionVisitor& visitor) {
+  visitor("tikhonov", weight, at_least(0),
+          "methods descend on g + (mu_k / 2) |y|^2, mu_k = this (k + 1)^-tikhonov_decay, for lower "
+          "levels without a unique minimizer; reports are of g");
+  visitor("tikhonov_decay", decay, at_least(0), "how fast mu_k falls; 0 = constant, a bias");
+}
+
+double TikhonovOptions::at(std::uint64_t iteration) const {
+  return weight * std::pow(static_cast<double>(iteration) + 1, -decay);
+}
+
 BilevelProblem::BilevelProblem(AgentSet agents) : agents_(std::move(agents)) {}
+
+double BilevelProblem::ridge_of(Level level, const Sample& sample) const {
+  return level == Level::lower && is_regularized() ? tikhonov_.at(sample.iteration) : 0;
+}
+
+template <class Body>
+int BilevelProblem::each_active(const Body& body) const {
+  if (active_ == nullptr) {
+    parallel_for(agents_.count(), body);
+    return agents_.count();
+  }
+  const int count = static_cast<int>(active_->size());
+  parallel_for(count, [&](int k) { body((*active_)[static_cast<std::size_t>(k)]); });
+  return count;
+}
 
 void BilevelProblem::grad_f(const Sample& sample, std::span<const EvaluationPoint> points) {
   gradients(Level::upper, sample, points);
@@ -62,7 +88,8 @@ void BilevelProblem::grad_g(const Sample& sample, std::span<const EvaluationPoin
 void BilevelProblem::gradients(Level level, const Sample& sample,
                                std::span<const EvaluationPoint> points) {
   const TraceSpan span("oracle", level == Level::upper ? "gradients of f" : "gradients of g");
-  parallel_for(agents_.count(), [&](int local) {
+  const double ridge = ridge_of(level, sample);
+  const int agents = each_active([&](int local) {
     std::vector<AgentPoint> own;
     own.reserve(points.size());
     for (const auto& point : points) {
@@ -70,8 +97,12 @@ void BilevelProblem::gradients(Level level, const Sample& sample,
                      column(point.gy, local)});
     }
     gradient(level, local, sample, own);
+    if (ridge == 0) return;
+    for (AgentPoint& point : own) {
+      if (point.wants_gy()) point.gy += ridge * point.y;
+    }
   });
-  counts_.gradients += agents_.count() * static_cast<std::int64_t>(points.size());
+  counts_.gradients += agents * static_cast<std::int64_t>(points.size());
 }
 
 // Hv ~ (grad_y g(x, y + d v) - grad_y g(x, y - d v)) / 2d, and the x-gradients give (d2g/dxdy) v;
@@ -113,17 +144,31 @@ void BilevelProblem::difference_product(const Sample& sample, const ProductPoint
                                         const DifferenceStep& step, Level level) {
   const TraceSpan span("oracle", "products by differences");
   std::vector<std::int64_t> calls(static_cast<std::size_t>(agents_.count()), 0);
-  parallel_for(agents_.count(), [&](int local) {
-    calls[static_cast<std::size_t>(local)] =
-        difference_product(local, sample, agent_product(point, local), step, level);
+  const double ridge = ridge_of(level, sample);
+  each_active([&](int local) {
+    AgentProduct own = agent_product(point, local);
+    VectorXd base;
+    if (ridge > 0 && own.gy.data() != nullptr) {  // the given gradient is that with the ridge
+      base = own.gy - ridge * own.y;
+      new (&own.gy) ConstVector(base.data(), base.size());
+    }
+    calls[static_cast<std::size_t>(local)] = difference_product(local, sample, own, step, level);
   });
   for (const auto count : calls) counts_.gradients += count;
+  if (level == Level::lower) add_products_of_ridge(sample, point);
+}
+
+/// hv <- hv + mu_k v
+void BilevelProblem::add_products_of_ridge(const Sample& sample, const ProductPoint& point) {
+  const double ridge = ridge_of(Level::lower, sample);
+  if (ridge == 0 || point.hv == nullptr) return;
+  each_active([&](int local) { point.hv->col(local) += ridge * point.v.col(local); });
 }
 
 void BilevelProblem::exact_product(const Sample& sample, const ProductPoint& point) {
-  parallel_for(agents_.count(),
-               [&](int local) { product(local, sample, agent_product(point, local)); });
-  counts_.products += agents_.count();
+  counts_.products +=
+      each_active([&](int local) { product(local, sample, agent_product(point, local)); });
+  add_products_of_ridge(sample, point);
 }
 
 void BilevelProblem::product(int, const Sample&, const AgentProduct&) const {
@@ -134,10 +179,12 @@ void BilevelProblem::product(int, const Sample&, const AgentProduct&) const {
 void BilevelProblem::values(Level level, const Sample& sample, const AgentView& x,
                             const AgentView& y, AgentView& out) {
   const TraceSpan span("oracle", level == Level::upper ? "values of f" : "values of g");
-  parallel_for(agents_.count(), [&](int local) {
-    out(0, local) = value(level, local, sample, column(x, local), column(y, local));
+  const double ridge = ridge_of(level, sample);
+  counts_.values += each_active([&](int local) {
+    const ConstVector own = column(y, local);
+    out(0, local) = value(level, local, sample, column(x, local), own);
+    if (ridge > 0) out(0, local) += 0.5 * ridge * own.squaredNorm();
   });
-  counts_.values += agents_.count();
 }
 
 void BilevelProblem::lower_prox(double, const ConstVector&, Vector) const {}

@@ -26,7 +26,12 @@ std::unique_ptr<GradientEstimator> make(const EstimatorOptions& options,
 }
 
 EstimatorContext small_context() {
-  return {.outputs = {3, 5}, .arguments = {3}, .agents = {0, 1}, .sub_batch_seed = seed};
+  static Quadratic problem({2, {0, 1}}, QuadraticOptions{}, seed);
+  return {.outputs = {3, 5},
+          .arguments = {3},
+          .agents = {0, 1},
+          .sub_batch_seed = seed,
+          .problem = &problem};
 }
 
 /// Adds N(0, 1) to every entry, independently.
@@ -214,7 +219,8 @@ struct FiniteSum {
       : estimator(make(options, {.outputs = {4, 4},
                                  .arguments = {4, 4},
                                  .agents = problem.agents().local,
-                                 .sub_batch_seed = problem.sub_batch_seed()})) {
+                                 .sub_batch_seed = problem.sub_batch_seed(),
+                                 .problem = &problem})) {
     x.setConstant(0.5);
     y.setConstant(-0.3);
   }
@@ -387,7 +393,8 @@ TEST(Saga, IsExactAtAFixedPointOfADataProblem) {
       make({.name = "saga", .saga_batches = 4}, {.outputs = {q, q, p},
                                                  .arguments = {p, q, q},
                                                  .agents = problem.agents().local,
-                                                 .sub_batch_seed = problem.sub_batch_seed()});
+                                                 .sub_batch_seed = problem.sub_batch_seed(),
+                                                 .problem = &problem});
   AgentMatrix x(p, 2), y(q, 2), v(q, 2), fy(q, 2), hv(q, 2), jv(p, 2);
   AgentMatrix full_fy(q, 2), full_hv(q, 2), full_jv(p, 2);
   double worst = 0;
@@ -503,7 +510,8 @@ TEST_P(EveryEstimator, GivesAnAgentTheSameWhereverItLives) {
   const auto estimator = make(options, {.outputs = {4, 4},
                                         .arguments = {4, 4},
                                         .agents = {2},
-                                        .sub_batch_seed = alone.sub_batch_seed()});
+                                        .sub_batch_seed = alone.sub_batch_seed(),
+                                        .problem = &alone});
   const Oracle oracle = [&](const Sample& sample, OraclePoint at, OracleOutputs out) {
     alone.grad_g(sample, {{*at[0], *at[1], out[0], out[1]}});
   };
@@ -521,6 +529,28 @@ TEST_P(EveryEstimator, GivesAnAgentTheSameWhereverItLives) {
 
 INSTANTIATE_TEST_SUITE_P(Catalog, EveryEstimator, testing_support::every_name(estimator_catalog()),
                          testing_support::suffix);
+
+TEST(Reuse, KeepsAnAgentsLastAnswerWithItsProbability) {
+  EstimatorOptions options{.name = "reuse", .reuse_probability = 0.7};
+  const auto estimator = make(options, small_context());
+  AgentMatrix s(3, 2), a(3, 2), b(5, 2), last(3, 2);
+  int kept = 0;
+  constexpr int calls = 4000;
+  for (int k = 0; k < calls; ++k) {
+    const Oracle oracle = [k](const Sample&, OraclePoint, OracleOutputs outputs) {
+      for (AgentView* output : outputs) output->setConstant(k);
+    };
+    estimator->estimate({.iteration = static_cast<std::uint64_t>(k)}, {&s}, oracle, {&a, &b});
+    for (int i = 0; i < 2; ++i) {
+      const bool is_kept = a(0, i) != k;
+      EXPECT_EQ(a(0, i), is_kept ? last(0, i) : k);
+      EXPECT_EQ(b(4, i), a(0, i));
+      kept += is_kept ? 1 : 0;
+    }
+    last.copy_from(a);
+  }
+  EXPECT_NEAR(kept, 2 * calls * 0.7, 5 * std::sqrt(2 * calls * 0.7 * 0.3));
+}
 
 }  // namespace
 }  // namespace echelon

@@ -184,5 +184,33 @@ TEST(Quadratic, NoiseOfSubBatchesIsFixedWithMeanZeroAndTheAskedVariance) {
   EXPECT_EQ(noise(Level::lower, 0, 1, 0, 5).norm(), 0);
 }
 
+TEST(BatchedCalls, LeaveAgentsOutThatAreNotActive) {
+  Quadratic problem(all_of(5), QuadraticOptions{}, 1);
+  const Index p = problem.upper_dimension(), q = problem.lower_dimension();
+  AgentMatrix x(p, 5), y(q, 5), v(q, 5), gx(p, 5), gy(q, 5), hv(q, 5), values(1, 5);
+  y.setConstant(0.5);
+  v.setOnes();
+  for (AgentMatrix* block : {&gx, &gy, &hv, &values}) block->setConstant(7);
+  const std::vector<int> active{1, 4};
+  {
+    const ActiveAgents only(problem, active);
+    problem.grad_g({}, {{x, y, &gx, &gy}});
+    problem.exact_product({}, {x, y, v, &hv, nullptr});
+    problem.values(Level::upper, {}, x, y, values);
+  }
+  EXPECT_EQ(problem.counts().gradients, 2);
+  EXPECT_EQ(problem.counts().products, 2);
+  EXPECT_EQ(problem.counts().values, 2);
+  AgentMatrix all(q, 5);
+  problem.grad_g({}, {{x, y, nullptr, &all}});
+  EXPECT_EQ(problem.counts().gradients, 2 + 5);
+  for (int i = 0; i < 5; ++i) {
+    const bool is_active = i == 1 || i == 4;
+    EXPECT_EQ(gy.col(i) == all.col(i), is_active);
+    EXPECT_EQ((hv.col(i).array() == 7).all(), !is_active);
+    EXPECT_EQ(values(0, i) == 7, !is_active);
+  }
+}
+
 }  // namespace
 }  // namespace echelon

@@ -28,6 +28,7 @@ enum class Purpose : std::uint32_t {
   compression = 14,
   perturbation = 15,
   truncation = 16,
+  reuse = 17,
 };
 
 /// A stream of numbers for (seed, purpose, agent, iteration, stream): Philox4x64-10 with the last

@@ -48,6 +48,7 @@ struct GeneralOptions {
   EstimatorOptions estimator;
   StepOptions steps;
   CommOptions comm;
+  TikhonovOptions tikhonov;
   std::string problem = "quadratic";
   std::string method = "f2sa";
 

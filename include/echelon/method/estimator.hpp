@@ -50,6 +50,7 @@ struct EstimatorOptions {
   std::int64_t period = 64;
   std::int64_t saga_batches = 10;
   double saga_memory = 4;
+  double reuse_probability = 0.5;
 
   void visit(OptionVisitor& visitor);  ///< section `estimator`
 };
@@ -60,6 +61,9 @@ struct EstimatorContext {
   std::vector<Index> arguments;                   ///< heights of the variables that it depends on
   std::vector<AgentId> agents;                    ///< the local ones
   std::optional<std::uint64_t> sub_batch_seed{};  ///< BilevelProblem::sub_batch_seed
+  BilevelProblem* problem = nullptr;              ///< outlives the estimator
+  std::uint64_t seed = 1;
+  bool collective = false;  ///< the oracle averages over agents, so that all have to take part
 };
 
 struct EstimatorEntry {
@@ -73,7 +77,7 @@ struct EstimatorEntry {
       make;
 };
 
-/// plain, momentum, storm, saga, sarah.
+/// plain, momentum, storm, saga, sarah, reuse.
 const std::vector<EstimatorEntry>& estimator_catalog();
 
 }  // namespace echelon

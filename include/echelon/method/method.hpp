@@ -64,8 +64,10 @@ struct MethodContext {
 
   /// `outputs` are the heights of the blocks that the oracle writes, `arguments` those of the
   /// variables it depends on; by default x, y and one auxiliary, of which it may use the first few.
+  /// `collective`: the oracle averages over agents.
   std::unique_ptr<GradientEstimator> make_estimator(const std::vector<Index>& outputs,
-                                                    const std::vector<Index>& arguments = {}) const;
+                                                    const std::vector<Index>& arguments = {},
+                                                    bool collective = false) const;
   /// x and y, which start where the problem says and stay in its sets.
   ConsensusVariable upper_variable(std::string name) const;
   /// The same in another set, for methods that project x themselves, at times of their own.
@@ -87,6 +89,8 @@ struct MethodContext {
   MeanTracker mean_tracker(std::string name, const std::vector<Index>& heights) const;
   ConsensusVariable upper_variable_of_means(std::string name) const;
   ConsensusVariable lower_variable_of_means(std::string name) const;
+  /// In the space of y, free; starts at 0.
+  ConsensusVariable auxiliary_variable_of_means(std::string name) const;
   /// A number in `set`, which starts at 0: for multipliers, which agents would otherwise sum up
   /// apart from each other.
   ConsensusVariable multiplier_of_means(std::string name, FeasibleSet set) const;
@@ -144,6 +148,11 @@ struct MethodCost {
   double gradients = 0;  ///< oracle calls, with plain gradients
   double products = 0;
   double values = 0;
+  /// Calls past the estimator, with plain gradients whatever it is.
+  struct Direct {
+    double gradients = 0;
+    double products = 0;
+  } direct{};
 
   /// What grows with a dimension.
   struct Growth {

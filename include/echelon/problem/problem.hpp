@@ -20,6 +20,7 @@
 #include "echelon/core/agent_matrix.hpp"
 #include "echelon/core/agents.hpp"
 #include "echelon/core/feasible_set.hpp"
+#include "echelon/core/options.hpp"
 
 namespace echelon {
 
@@ -136,6 +137,16 @@ struct LinearConstraints {
   VectorXd c;
 };
 
+/// Lower levels whose minimizer is not unique: methods descend on g + (mu_k / 2) |y|^2 with
+/// mu_k = weight (k + 1)^-decay in iteration k. Source: A. N. Tikhonov, Soviet Math. Dokl. 4, 1963.
+struct TikhonovOptions {
+  double weight = 0;
+  double decay = 0.5;
+
+  void visit(OptionVisitor& visitor);
+  double at(std::uint64_t iteration) const;
+};
+
 /// The lower-level Hessian of one agent as a diagonal and a mean of outer products:
 /// H = diag(diagonal) + 1/N sum_b g_b g_b', the g_b being the N columns of `factors`.
 struct HessianFactors {
@@ -236,12 +247,41 @@ class BilevelProblem {
 
   OracleCounts counts() const { return counts_; }
 
+  /// From now on the batched calls are those of g + (mu_k / 2) |y|^2. The calls of one agent, by
+  /// which runs report, stay those of g.
+  void regularize(const TikhonovOptions& options) { tikhonov_ = options; }
+  bool is_regularized() const { return tikhonov_.weight > 0; }
+
  private:
+  friend class ActiveAgents;
   void gradients(Level level, const Sample& sample, std::span<const EvaluationPoint> points);
+  double ridge_of(Level level, const Sample& sample) const;  ///< mu_k; 0 for f
+  void add_products_of_ridge(const Sample& sample, const ProductPoint& point);
+  /// body(local) for the active agents; returns how many these are.
+  template <class Body>
+  int each_active(const Body& body) const;
 
   AgentSet agents_;
   FeasibleSet whole_space_;
   OracleCounts counts_;
+  TikhonovOptions tikhonov_;
+  const std::vector<int>* active_ = nullptr;  ///< nullptr: all
+};
+
+/// While it lives, batched calls are made for some local agents alone: columns of the others stay
+/// as they are, and count as no calls.
+class ActiveAgents {
+ public:
+  /// Local numbers, ascending; both arguments outlive this.
+  ActiveAgents(BilevelProblem& problem, const std::vector<int>& active) : problem_(problem) {
+    problem_.active_ = &active;
+  }
+  ~ActiveAgents() { problem_.active_ = nullptr; }
+  ActiveAgents(const ActiveAgents&) = delete;
+  ActiveAgents& operator=(const ActiveAgents&) = delete;
+
+ private:
+  BilevelProblem& problem_;
 };
 
 }  // namespace echelon
