@@ -110,6 +110,15 @@ void Network::mean(const AgentView& local, VectorXd& mean) {
   traffic_->rank_bytes += reduction_->last_bytes();
 }
 
+void Network::mean(const AgentView& local, VectorXd& mean, int speaking) {
+  reduction_->sum(local, mean);
+  mean /= static_cast<double>(agents_.total);
+  const std::int64_t messages = 2 * std::int64_t{speaking};
+  traffic_->messages += messages;
+  traffic_->bytes += messages * local.rows() * static_cast<std::int64_t>(sizeof(double));
+  traffic_->rank_bytes += reduction_->last_bytes();
+}
+
 VectorXd Network::sum_for_report(const AgentView& local) {
   VectorXd sum;
   reduction_->sum(local, sum);

@@ -61,14 +61,23 @@ void detail::require_network(NetworkNeed need, bool changing_network,
 
 const std::vector<StrategyEntry>& strategy_catalog() {
   static const std::vector<StrategyEntry> entries = {
-      detail::all_reduce_entry(),      detail::gossip_atc_entry(),
-      detail::gossip_cta_entry(),      detail::gt_atc_entry(),
-      detail::gt_semi_entry(),         detail::gt_nonatc_entry(),
-      detail::extra_entry(),           detail::exact_diffusion_entry(),
-      detail::push_pull_entry(),       detail::push_sum_entry(),
-      detail::push_diging_entry(),     detail::compressed_tracking_entry(),
-      detail::choco_entry(),           detail::local_server_entry(),
-      detail::local_server_cv_entry(), detail::none_entry(),
+      detail::all_reduce_entry(),
+      detail::gossip_atc_entry(),
+      detail::gossip_cta_entry(),
+      detail::gt_atc_entry(),
+      detail::gt_semi_entry(),
+      detail::gt_nonatc_entry(),
+      detail::extra_entry(),
+      detail::exact_diffusion_entry(),
+      detail::push_pull_entry(),
+      detail::push_sum_entry(),
+      detail::push_diging_entry(),
+      detail::compressed_tracking_entry(),
+      detail::choco_entry(),
+      detail::local_server_entry(),
+      detail::local_server_cv_entry(),
+      detail::stale_server_entry(),
+      detail::none_entry(),
   };
   return entries;
 }

@@ -1,49 +1,106 @@
+#include "echelon/participation/client_states.hpp"
 #include "strategies.hpp"
 
 namespace echelon::detail {
 
 namespace {
 
-/// Counts the local steps of a round and keeps the value at its start.
+/// Counts the local steps of a round, keeps the value at its start, and averages at its end over
+/// those who are heard.
 class Round {
  public:
   Round(const StrategyContext& context)
-      : local_steps_(context.options.local_steps),
-        server_(context.dimension, context.network.agents().count()) {
+      : network_(context.network),
+        participation_(context.participation),
+        local_steps_(context.options.local_steps),
+        server_(Eigen::MatrixXd::Zero(context.dimension, 1)) {
     require(local_steps_ >= 1, ErrorKind::usage, "consensus.local_steps = ", local_steps_,
             ": a round without a step; choose 1 or more");
   }
 
-  /// Before a local step. Values are equal when a round begins, also if they were projected.
+  /// Before a local step. Values are equal when a round begins, also if they were projected. A rank
+  /// without agents has nobody to keep the server's value for.
   void open(const AgentView& value) {
-    if (step_ == 0) server_.copy_from(value);
+    const auto round =
+        static_cast<std::int64_t>(participation_ == nullptr ? 0 : participation_->round());
+    require(step_ == 0 || round == round_, ErrorKind::usage,
+            "consensus.local_steps = ", local_steps_,
+            ": other clients would sit down while a variable is in mid-round (the method steps it "
+            "several times per iteration); choose consensus-y.local_steps and "
+            "consensus-auxiliary.local_steps so that rounds of all variables end together");
+    if (step_ == 0 && value.cols() > 0) server_.col(0) = value.col(0);
+    round_ = round;
   }
+  bool is_first_step() const { return step_ == 0; }
   /// After a local step: was it the last one?
   bool close() {
     step_ = (step_ + 1) % local_steps_;
     return step_ == 0;
   }
-  const AgentMatrix& server() const { return server_; }
+  Eigen::MatrixXd::ConstColXpr server() const { return server_.col(0); }
+
+  const Participation* participation() const { return participation_; }
+  bool rotates() const { return participation_ != nullptr && participation_->rotates(); }
+  bool is_skipped() const { return participation_ != nullptr && participation_->is_skipped(); }
+  AgentId agent(int local) const {
+    return network_.agents().local[static_cast<std::size_t>(local)];
+  }
+  bool is_heard(int local) const {
+    return participation_ == nullptr || participation_->answers(agent(local));
+  }
+  /// n w_i, for means over all columns; 1 if all count alike.
+  double weight(int local) const {
+    if (participation_ == nullptr) return 1;
+    return participation_->weight(agent(local)) * static_cast<double>(network_.size());
+  }
+  /// The mean of the answers, which are scratch afterwards. Collective.
+  const VectorXd& mean(AgentMatrix& answers) {
+    if (participation_ == nullptr) {
+      network_.mean(answers, mean_);
+      return mean_;
+    }
+    parallel_for(static_cast<int>(answers.cols()), [&](int i) {
+      const double own = weight(i);
+      if (own == 0) {
+        answers.col(i).setZero();  // whatever a seat without an answer holds
+      } else {
+        answers.col(i) *= own;
+      }
+    });
+    network_.mean(answers, mean_, speaking());
+    return mean_;
+  }
+  /// Local agents that are heard.
+  int speaking() const {
+    int count = 0;
+    for (int i = 0; i < network_.agents().count(); ++i) count += is_heard(i) ? 1 : 0;
+    return count;
+  }
 
   void visit_state(StateVisitor& visitor) {
-    visitor.per_agent("server", server_);
+    visitor.replicated("server", server_);
     visitor.replicated("local_step", step_);
   }
 
  private:
+  Network& network_;
+  const Participation* participation_;
   std::int64_t local_steps_;
   std::int64_t step_ = 0;  ///< done in this round
-  AgentMatrix server_;     ///< the server's value, the same in all columns
+  std::int64_t round_ = 0;
+  Eigen::MatrixXd server_;  ///< d x 1
+  VectorXd mean_;
 };
 
 /// Every step      s_i <- s_i - a G_i
-/// every tau-th    s <- s - b mean(s - s_i);   s_i <- s
+/// every tau-th    s <- s - b sum w_i (s - s_i);   s_i <- s
 ///
-/// s is the server's value, b the server step: 1 is averaging of the agents' values.
+/// s is the server's value, b the server step: 1 is averaging of the agents' values. w_i = 1/n, or
+/// the weights of those who are heard.
 class LocalServer final : public ConsensusStrategy {
  public:
   explicit LocalServer(const StrategyContext& context)
-      : network_(context.network), server_step_(context.options.server_step), round_(context) {}
+      : server_step_(context.options.server_step), round_(context) {}
 
   void advance(AgentMatrix& value, AgentMatrix& direction, double step) override {
     const auto each_agent = [&](const auto& body) {
@@ -52,27 +109,24 @@ class LocalServer final : public ConsensusStrategy {
     round_.open(value);
     each_agent([&](int i) { value.col(i) -= step * direction.col(i); });
     if (!round_.close()) return;
-    each_agent([&](int i) { direction.col(i) = round_.server().col(i) - value.col(i); });
-    network_.mean(direction, mean_);
-    each_agent([&](int i) { value.col(i) = round_.server().col(i) - server_step_ * mean_; });
+    each_agent([&](int i) { direction.col(i) = round_.server() - value.col(i); });
+    const VectorXd& mean = round_.mean(direction);
+    each_agent([&](int i) { value.col(i) = round_.server() - server_step_ * mean; });
   }
 
   void visit_state(StateVisitor& visitor) override { round_.visit_state(visitor); }
 
  private:
-  Network& network_;
   double server_step_;
   Round round_;
-  VectorXd mean_;
 };
 
 /// Every step      s_i <- s_i - a (G_i - c_i + c);   R_i <- R_i + a G_i
-/// every tau-th    s <- s - b mean(R);   s_i <- s;   c_i <- R_i / |a|_1;   c <- mean(R) / |a|_1;
-///                 R_i <- 0
+/// every tau-th    Q_i = R_i - |a|_1 (c_i - c);   s <- s - b sum w_i Q_i;   s_i <- s;
+///                 of those who are heard c_i' = R_i / |a|_1;   c <- c + 1/n sum (c_i' - c_i);
+///                 c_i <- c_i';   R_i <- 0
 ///
-/// What agent i has moved by, Q_i, is R_i - |a|_1 (c_i - c); all agents take part and mean(c_i) =
-/// c, so mean(Q) = mean(R), and c_i - c + Q_i / |a|_1, the update in the literature, is R_i /
-/// |a|_1.
+/// If all are heard, mean(c_i) = c, so mean(Q) = mean(R) and c = mean(R) / |a|_1.
 class LocalServerControlled final : public ConsensusStrategy {
  public:
   explicit LocalServerControlled(const StrategyContext& context)
@@ -81,10 +135,15 @@ class LocalServerControlled final : public ConsensusStrategy {
         round_(context),
         control_(context.dimension, context.network.agents().count()),
         raw_(context.dimension, context.network.agents().count()),
-        mean_control_(Eigen::MatrixXd::Zero(context.dimension, 1)) {}
+        mean_control_(Eigen::MatrixXd::Zero(context.dimension, 1)) {
+    if (!round_.rotates()) return;
+    clients_ =
+        context.participation->make_states(context.network.agents().local, context.dimension);
+  }
 
   void advance(AgentMatrix& value, AgentMatrix& direction, double step) override {
     round_.open(value);
+    if (clients_ && round_.is_first_step()) clients_->load(control_);
     const auto mean_control = mean_control_.col(0);
     parallel_for(static_cast<int>(value.cols()), [&](int i) {
       value.col(i) -= step * (direction.col(i) - control_.col(i) + mean_control);
@@ -92,13 +151,12 @@ class LocalServerControlled final : public ConsensusStrategy {
     });
     length_ += step;
     if (!round_.close()) return;
-    network_.mean(raw_, mean_);
-    parallel_for(static_cast<int>(value.cols()), [&](int i) {
-      value.col(i) = round_.server().col(i) - server_step_ * mean_;
-      if (length_ > 0) control_.col(i) = raw_.col(i) / length_;
-      raw_.col(i).setZero();
-    });
-    if (length_ > 0) mean_control_.col(0) = mean_ / length_;
+    if (round_.participation() == nullptr) {
+      close_with_all(value);
+    } else {
+      close_with_some(value, direction);
+    }
+    parallel_for(static_cast<int>(value.cols()), [&](int i) { raw_.col(i).setZero(); });
     length_ = 0;
   }
 
@@ -108,16 +166,51 @@ class LocalServerControlled final : public ConsensusStrategy {
     visitor.per_agent("raw", raw_);
     visitor.replicated("mean_control", mean_control_);
     visitor.replicated("length", length_);
+    if (clients_) clients_->visit_state(visitor);
   }
 
  private:
+  void close_with_all(AgentMatrix& value) {
+    network_.mean(raw_, mean_);
+    parallel_for(static_cast<int>(value.cols()), [&](int i) {
+      value.col(i) = round_.server() - server_step_ * mean_;
+      if (length_ > 0) control_.col(i) = raw_.col(i) / length_;
+    });
+    if (length_ > 0) mean_control_.col(0) = mean_ / length_;
+  }
+
+  void close_with_some(AgentMatrix& value, AgentMatrix& scratch) {
+    const bool counts = length_ > 0 && !round_.is_skipped();
+    parallel_for(static_cast<int>(value.cols()), [&](int i) {
+      scratch.col(i) = raw_.col(i) - length_ * (control_.col(i) - mean_control_.col(0));
+    });
+    const VectorXd& mean = round_.mean(scratch);
+    parallel_for(static_cast<int>(value.cols()),
+                 [&](int i) { value.col(i) = round_.server() - server_step_ * mean; });
+    if (!counts) return;
+    parallel_for(static_cast<int>(value.cols()), [&](int i) {
+      if (!round_.is_heard(i)) {
+        scratch.col(i).setZero();
+        return;
+      }
+      scratch.col(i) = raw_.col(i) / length_ - control_.col(i);
+      control_.col(i) += scratch.col(i);
+    });
+    if (clients_) clients_->store(control_);
+    network_.mean(scratch, mean_, round_.speaking());
+    const double share = static_cast<double>(network_.size()) /
+                         static_cast<double>(round_.participation()->clients());
+    mean_control_.col(0) += share * mean_;
+  }
+
   Network& network_;
   double server_step_;
   Round round_;
-  AgentMatrix control_;           ///< c_i
-  AgentMatrix raw_;               ///< R_i
-  Eigen::MatrixXd mean_control_;  ///< c, d x 1
-  double length_ = 0;             ///< |a|_1 of this round so far
+  AgentMatrix control_;                    ///< c_i, of the present round
+  AgentMatrix raw_;                        ///< R_i
+  Eigen::MatrixXd mean_control_;           ///< c, d x 1
+  double length_ = 0;                      ///< |a|_1 of this round so far
+  std::shared_ptr<ClientStates> clients_;  ///< c_i of all clients, where these take turns
   VectorXd mean_;
 };
 

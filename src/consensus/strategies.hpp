@@ -25,6 +25,7 @@ StrategyEntry compressed_tracking_entry();
 StrategyEntry choco_entry();
 StrategyEntry local_server_entry();
 StrategyEntry local_server_cv_entry();
+StrategyEntry stale_server_entry();
 StrategyEntry none_entry();
 
 /// How strategies mix unless they say otherwise.

@@ -8,16 +8,17 @@ namespace echelon {
 
 ConsensusVariable::ConsensusVariable(Network& network, std::string name, const VectorXd& start,
                                      const StrategyEntry& strategy, const StrategyOptions& options,
-                                     std::uint64_t seed, FeasibleSet set)
+                                     std::uint64_t seed, FeasibleSet set,
+                                     Participation* participation)
     : network_(&network),
       name_(std::move(name)),
       entry_(&strategy),
       set_(std::move(set)),
-      value_(start.size(), network.agents().count()) {
+      value_(std::make_unique<AgentMatrix>(start.size(), network.agents().count())) {
   require_served(strategy, options, network.certificate(), name_);
   VectorXd feasible = start;
   set_.project(feasible);
-  value_.colwise() = feasible;
+  value_->colwise() = feasible;
   if (!set_.is_whole_space()) {
     require_mappable(text("its values are kept in ", set_.text()));
   }
@@ -25,8 +26,16 @@ ConsensusVariable::ConsensusVariable(Network& network, std::string name, const V
                              .variable = name_,
                              .dimension = start.size(),
                              .options = options,
-                             .seed = seed});
-  strategy_->begin(value_);
+                             .seed = seed,
+                             .participation = participation});
+  strategy_->begin(*value_);
+  if (participation == nullptr || !participation->rotates() || !strategy.personal) return;
+  clients_ = participation->make_states(network.agents().local, start.size());
+  clients_->fill(feasible);
+  AgentMatrix* const value = value_.get();
+  participation->follow(
+      name_, clients_, [states = clients_, value] { states->store(*value); },
+      [states = clients_, value] { states->load(*value); });
 }
 
 void ConsensusVariable::require_mappable(const std::string& why) const {
@@ -37,13 +46,13 @@ void ConsensusVariable::require_mappable(const std::string& why) const {
 }
 
 void ConsensusVariable::restart(const AgentView& value) {
-  value_.copy_from(value);
+  value_->copy_from(value);
 }
 
 void ConsensusVariable::project_onto_ball(double radius) {
-  parallel_for(static_cast<int>(value_.cols()), [&](int i) {
-    const double norm = value_.col(i).norm();
-    if (norm > radius) value_.col(i) *= radius / norm;
+  parallel_for(static_cast<int>(value_->cols()), [&](int i) {
+    const double norm = value_->col(i).norm();
+    if (norm > radius) value_->col(i) *= radius / norm;
   });
 }
 
@@ -52,7 +61,8 @@ void ConsensusVariable::use(StepRule rule) {
 }
 
 void ConsensusVariable::visit_state(StateVisitor& visitor) {
-  visitor.per_agent("value", value_);
+  visitor.per_agent("value", *value_);
+  if (clients_) clients_->visit_state(visitor);
   strategy_->visit_state(visitor);
   if (step_rule_) step_rule_->visit_state(visitor);
 }

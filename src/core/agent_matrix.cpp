@@ -1,14 +1,20 @@
 #include "echelon/core/agent_matrix.hpp"
 
+#include <fcntl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <new>
+#include <string>
 #include <utility>
+
+#include "echelon/core/error.hpp"
 
 namespace echelon {
 
@@ -28,33 +34,74 @@ void ask_for_large_pages(void* raw, std::size_t bytes) {
 #endif
 }
 
-/// Zeros that the system provides, so that large blocks cost nothing before they are used. The
-/// address that `free` wants lies in front of the block.
+/// What lies in front of a block.
+struct Header {
+  std::size_t mapped_bytes;  ///< of a file; 0: from calloc
+  void* raw;                 ///< what the system gave
+};
+
+std::size_t bytes_of(Index rows, Index columns) {
+  const Index count = padded_rows(rows) * std::max<Index>(columns, 1);
+  return static_cast<std::size_t>(count) * sizeof(double) + 2 * alignment;
+}
+
+double* with_header(const Header& header) {
+  const auto address = reinterpret_cast<std::uintptr_t>(header.raw);
+  const auto aligned = (address + 2 * alignment - 1) / alignment * alignment;
+  std::memcpy(reinterpret_cast<char*>(aligned) - sizeof header, &header, sizeof header);
+  return reinterpret_cast<double*>(aligned);
+}
+
+/// Zeros that the system provides, so that large blocks cost nothing before they are used.
 double* allocate(Index rows, Index columns) {
-  const std::size_t count =
-      static_cast<std::size_t>(padded_rows(rows) * std::max<Index>(columns, 1));
-  const std::size_t bytes = count * sizeof(double) + 2 * alignment;
+  const std::size_t bytes = bytes_of(rows, columns);
   void* raw = std::calloc(bytes, 1);
   if (raw == nullptr) throw std::bad_alloc();
   ask_for_large_pages(raw, bytes);
-  const auto address = reinterpret_cast<std::uintptr_t>(raw);
-  const auto aligned = (address + 2 * alignment - 1) / alignment * alignment;
-  auto* data = reinterpret_cast<double*>(aligned);
-  std::memcpy(data - 1, &raw, sizeof raw);
-  return data;
+  return with_header({.mapped_bytes = 0, .raw = raw});
 }
 
 void release(double* data) {
   if (data == nullptr) return;
-  void* raw = nullptr;
-  std::memcpy(&raw, data - 1, sizeof raw);
-  std::free(raw);
+  Header header{};
+  std::memcpy(&header, reinterpret_cast<char*>(data) - sizeof header, sizeof header);
+  if (header.mapped_bytes > 0) {
+    munmap(header.raw, header.mapped_bytes);
+  } else {
+    std::free(header.raw);
+  }
+}
+
+/// Room is reserved at once, since a write into a mapped file on a full disk kills the process.
+void* map_nameless_file(std::size_t bytes) {
+  const std::string folder = std::filesystem::temp_directory_path().string();
+  std::string name = folder + "/echelon-XXXXXX";
+  const int file = mkstemp(name.data());
+  require(file >= 0, ErrorKind::cannot_create, folder, ": no temporary file can be created (",
+          std::strerror(errno), "); name another folder in TMPDIR");
+  unlink(name.c_str());
+  const int failure = posix_fallocate(file, 0, static_cast<off_t>(bytes));
+  void* const raw =
+      failure != 0 ? MAP_FAILED : mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+  close(file);
+  require(raw != MAP_FAILED, ErrorKind::cannot_create, folder, ": no room for ", bytes,
+          " bytes of state (", std::strerror(failure != 0 ? failure : errno),
+          "); name a folder on a larger disk in TMPDIR");
+  return raw;
 }
 
 }  // namespace
 
 AgentMatrix::AgentMatrix(Index rows, Index columns)
     : AgentView(allocate(rows, columns), rows, columns, Eigen::OuterStride<>(padded_rows(rows))) {}
+
+AgentMatrix::AgentMatrix(double* data, Index rows, Index columns)
+    : AgentView(data, rows, columns, Eigen::OuterStride<>(padded_rows(rows))) {}
+
+AgentMatrix AgentMatrix::in_file(Index rows, Index columns) {
+  const std::size_t bytes = bytes_of(rows, columns);
+  return {with_header({.mapped_bytes = bytes, .raw = map_nameless_file(bytes)}), rows, columns};
+}
 
 AgentMatrix::AgentMatrix(AgentMatrix&& other) noexcept
     : AgentView(other.data(), other.rows(), other.cols(),

@@ -26,7 +26,7 @@ void add_steps(CompositionCost& cost, const ConsensusOptions& consensus, Role ro
   const StrategyOptions& options = consensus.options(role);
   const double vectors = steps * strategy.vectors_sent / steps_per_round(strategy, options);
   if (vectors == 0) return;
-  if (strategy.name == "all-reduce" || strategy.served) {
+  if (strategy.name == "all-reduce" || strategy.name == "stale-server" || strategy.served) {
     cost.traffic.push_back({length, vectors, true});
   } else if (strategy.compressed) {
     cost.traffic.push_back({length, vectors, false, &options.compression});

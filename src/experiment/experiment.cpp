@@ -4,7 +4,9 @@
 
 #include "echelon/core/catalog.hpp"
 #include "echelon/experiment/preset.hpp"
+#include "echelon/io/client_files.hpp"
 #include "echelon/io/graph_file.hpp"
+#include "echelon/problem/client_problem.hpp"
 
 namespace echelon {
 
@@ -81,6 +83,7 @@ void GeneralOptions::read_from(Configuration& configuration) {
   estimator = find_entry(method_catalog(), method_name.name, "method").estimator;
   configuration.read("estimator", estimator);
   configuration.read("steps", steps);
+  configuration.read("participation", participation);
   configuration.read("metrics", metrics);
   configuration.read("comm", comm);
   problem = problem_name.name;
@@ -89,9 +92,10 @@ void GeneralOptions::read_from(Configuration& configuration) {
 
 const std::vector<std::string>& configuration_sections() {
   static const std::vector<std::string> sections = {
-      "run",       "network", "network-x", "network-y",   "network-auxiliary",
-      "problem",   "method",  "consensus", "consensus-x", "consensus-y",
-      "estimator", "steps",   "metrics",   "comm",        "consensus-auxiliary",
+      "run",           "network", "network-x", "network-y",   "network-auxiliary",
+      "problem",       "method",  "consensus", "consensus-x", "consensus-y",
+      "estimator",     "steps",   "metrics",   "comm",        "consensus-auxiliary",
+      "participation",
   };
   return sections;
 }
@@ -150,24 +154,88 @@ void Experiment::make_networks(Communicator communicator) {
   }
 }
 
-void Experiment::compose(const DataSource& data) {
-  const ProblemContext context{network_->agents(), data,
+std::shared_ptr<Participation> Experiment::make_participation() {
+  const AgentId seats = network_->size();
+  if (!general_.participation.is_on(seats)) return nullptr;
+  const ConsensusOptions& consensus = general_.consensus;
+  const bool asynchronous = general_.participation.is_asynchronous();
+  RoundShape shape;
+  if (consensus.entry(Role::upper).served && !asynchronous) {
+    shape.local_steps = consensus.options(Role::upper).local_steps;
+  }
+  shape.rounds = (general_.run.iterations + shape.local_steps - 1) / shape.local_steps;
+  Availability availability;
+  ClientSpeeds speeds;
+  if (!general_.participation.availability.empty()) {
+    availability = read_availability(general_.participation.availability);
+  }
+  if (!general_.participation.speeds.empty()) {
+    speeds = read_client_speeds(general_.participation.speeds);
+  }
+  return std::make_shared<Participation>(general_.participation, seats, shape,
+                                         static_cast<std::uint64_t>(general_.experiment.seed),
+                                         std::move(availability), std::move(speeds));
+}
+
+/// Only a server can do without some of the agents' answers.
+void Experiment::require_rounds() const {
+  const Participation& participation = *participation_;
+  const ConsensusOptions& consensus = general_.consensus;
+  for (const Role role : roles) {
+    const StrategyEntry& strategy = consensus.entry(role);
+    if (participation.is_asynchronous()) {
+      require(strategy.name == "stale-server", ErrorKind::usage, "consensus strategy `",
+              strategy.name, "` of ", role_name(role),
+              " waits for all agents; with participation.policy = bounded-staleness choose "
+              "consensus.strategy = stale-server");
+      continue;
+    }
+    const bool fits = strategy.served || strategy.personal ||
+                      (strategy.name == "all-reduce" && participation.is_full());
+    require(fits, ErrorKind::usage, "consensus strategy `", strategy.name, "` of ", role_name(role),
+            " needs every agent at every step (section participation lets some stay away, or "
+            "others sit down); choose consensus.strategy = local-server or local-server-cv");
+  }
+}
+
+std::unique_ptr<BilevelProblem> Experiment::make_problem(const DataSource& data) {
+  const AgentSet& seats = network_->agents();
+  const ProblemContext context{participation_ ? clients_of(*participation_, seats) : seats, data,
                                static_cast<std::uint64_t>(general_.experiment.seed),
                                method_entry_->uses_products};
-  problem_ = problem_entry_->make(context, configuration_);
+  auto problem = problem_entry_->make(context, configuration_);
+  if (!participation_) return problem;
+  return std::make_unique<ClientProblem>(seats, std::move(problem), participation_);
+}
+
+void Experiment::compose(const DataSource& data) {
+  participation_ = make_participation();
+  if (participation_) require_rounds();
+  problem_ = make_problem(data);
   require_served(*method_entry_, *problem_);
   problem_->regularize(general_.tikhonov);
   const bool personal = general_.consensus.personal();
   std::map<Role, Network*> networks;
   for (const auto& [role, network] : networks_) networks[role] = network.get();
   const auto seed = static_cast<std::uint64_t>(general_.experiment.seed);
-  method_ = method_entry_->make({*problem_, *network_, general_.consensus, general_.estimator, seed,
-                                 std::move(networks), general_.steps},
+  method_ = method_entry_->make({.problem = *problem_,
+                                 .network = *network_,
+                                 .consensus = general_.consensus,
+                                 .estimator = general_.estimator,
+                                 .seed = seed,
+                                 .networks = std::move(networks),
+                                 .steps = general_.steps,
+                                 .participation = participation_.get()},
                                 configuration_);
   configuration_.require_all_read();
-  evaluator_ = std::make_unique<Evaluator>(*problem_, *network_, general_.metrics, personal);
+  if (participation_) {
+    auto& clients = static_cast<ClientProblem&>(*problem_);
+    evaluator_ = std::make_unique<Evaluator>(clients, *network_, general_.metrics, personal);
+  } else {
+    evaluator_ = std::make_unique<Evaluator>(*problem_, *network_, general_.metrics, personal);
+  }
   runner_ = std::make_unique<Runner>(*method_, *problem_, *network_, *evaluator_, general_.run,
-                                     general_.metrics);
+                                     general_.metrics, participation_.get());
 }
 
 std::int64_t Experiment::state_bytes() {

@@ -60,6 +60,8 @@ class Momentum final : public GradientEstimator {
     }
   }
 
+  void forget() override { started_ = 0; }
+
   void visit_state(StateVisitor& visitor) override {
     visit_blocks(visitor, "average", averages_);
     visitor.replicated("started", started_);
@@ -140,6 +142,8 @@ class Storm final : public GradientEstimator {
     last_.keep(point, outputs);
   }
 
+  void forget() override { started_ = 0; }
+
   void visit_state(StateVisitor& visitor) override {
     last_.visit_state(visitor);
     visitor.replicated("started", started_);
@@ -174,6 +178,8 @@ class Sarah final : public GradientEstimator {
     calls_ = (calls_ + 1) % period_;
     last_.keep(point, outputs);
   }
+
+  void forget() override { calls_ = 0; }
 
   void visit_state(StateVisitor& visitor) override {
     last_.visit_state(visitor);
@@ -293,6 +299,8 @@ class Reuse final : public GradientEstimator {
     }
   }
 
+  void forget() override { started_ = 0; }
+
   void visit_state(StateVisitor& visitor) override {
     visit_blocks(visitor, "last", last_);
     visitor.replicated("started", started_);
@@ -306,6 +314,29 @@ class Reuse final : public GradientEstimator {
   std::vector<AgentMatrix> last_;
   std::vector<int> calling_;  ///< local numbers of the agents that make this call
   std::int64_t started_ = 0;
+};
+
+/// An estimator of agents whose clients take turns: its memory is of those who sit there, and
+/// starts anew with the next round.
+class OfRound final : public GradientEstimator {
+ public:
+  OfRound(std::unique_ptr<GradientEstimator> inner, const Participation& participation)
+      : inner_(std::move(inner)), turn_(&participation) {}
+
+  void estimate(const Sample& sample, OraclePoint point, const Oracle& oracle,
+                OracleOutputs outputs) override {
+    if (turn_.has_changed()) inner_->forget();
+    inner_->estimate(sample, point, oracle, outputs);
+  }
+
+  void visit_state(StateVisitor& visitor) override {
+    inner_->visit_state(visitor);
+    visitor.within("turn", turn_);
+  }
+
+ private:
+  std::unique_ptr<GradientEstimator> inner_;
+  Turn turn_;
 };
 
 std::string whole(double value) {
@@ -355,6 +386,18 @@ std::unique_ptr<GradientEstimator> make_storm(const EstimatorOptions& options,
 }
 
 }  // namespace
+
+std::unique_ptr<GradientEstimator> make_estimator(const EstimatorOptions& options,
+                                                  const EstimatorContext& context) {
+  auto estimator =
+      find_entry(estimator_catalog(), options.name, "estimator").make(options, context);
+  const bool rotates = context.participation != nullptr && context.participation->rotates();
+  if (!rotates || options.name == "plain") return estimator;
+  require(options.name != "saga", ErrorKind::usage,
+          "estimator.name = saga: clients take turns, and a table for each of them would be as "
+          "large as their samples; choose storm or plain");
+  return std::make_unique<OfRound>(std::move(estimator), *context.participation);
+}
 
 void EstimatorOptions::visit(OptionVisitor& visitor) {
   std::vector<std::string> names;

@@ -63,7 +63,7 @@ class MaDsbo final : public Method {
         lower_estimator_(context.make_estimator({q_})),
         system_estimator_(context.make_estimator({q_, q_})),
         upper_estimator_(context.make_estimator({p_, p_})),
-        average_(options.average, p_, m_),
+        average_(options.average, p_, m_, context.participation),
         gy_(q_, m_),
         fy_(q_, m_),
         hv_(q_, m_),

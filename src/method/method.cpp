@@ -60,12 +60,11 @@ bool ConsensusOptions::personal() const {
 
 std::unique_ptr<GradientEstimator> MethodContext::make_estimator(
     const std::vector<Index>& outputs, const std::vector<Index>& arguments, bool collective) const {
-  const auto& entry = find_entry(estimator_catalog(), estimator.name, "estimator");
   const Index q = problem.lower_dimension();
   const std::vector<Index> usual{problem.upper_dimension(), q, q};
-  return entry.make(estimator,
-                    {outputs, arguments.empty() ? usual : arguments, network.agents().local,
-                     problem.sub_batch_seed(), &problem, seed, collective});
+  return echelon::make_estimator(
+      estimator, {outputs, arguments.empty() ? usual : arguments, network.agents().local,
+                  problem.sub_batch_seed(), &problem, seed, collective, participation});
 }
 
 Network& MethodContext::network_of(Role role) const {
@@ -76,7 +75,7 @@ Network& MethodContext::network_of(Role role) const {
 ConsensusVariable MethodContext::variable(std::string name, const VectorXd& start, Role role,
                                           FeasibleSet set) const {
   return stepping(ConsensusVariable(network_of(role), std::move(name), start, consensus.entry(role),
-                                    consensus.options(role), seed, std::move(set)),
+                                    consensus.options(role), seed, std::move(set), participation),
                   role);
 }
 

@@ -7,6 +7,7 @@
 #include "echelon/core/options.hpp"
 #include "echelon/core/parallel.hpp"
 #include "echelon/core/state.hpp"
+#include "echelon/participation/participation.hpp"
 
 namespace echelon::detail {
 
@@ -23,11 +24,14 @@ struct AverageOptions {
   }
 };
 
-/// r <- (1 - theta) r + theta D, of each local agent's own directions.
+/// r <- (1 - theta) r + theta D, of each local agent's own directions; anew where other clients sit
+/// down.
 class MovingAverage {
  public:
-  MovingAverage(const AverageOptions& options, Index rows, int agents)
+  MovingAverage(const AverageOptions& options, Index rows, int agents,
+                const Participation* participation)
       : theta_(options.theta),
+        turn_(participation),
         average_(rows, is_on() ? agents : 0),
         started_(options.theta_start == "zero" ? 1 : 0) {}
 
@@ -36,6 +40,7 @@ class MovingAverage {
   /// Replaces D by the new r.
   void apply(AgentMatrix& direction) {
     if (!is_on()) return;
+    if (turn_.has_changed()) started_ = 0;
     const double theta = started_ == 0 ? 1.0 : theta_;
     started_ = 1;
     parallel_for(static_cast<int>(direction.cols()), [&](int i) {
@@ -48,10 +53,12 @@ class MovingAverage {
     if (!is_on()) return;
     visitor.per_agent("average", average_);
     visitor.replicated("started", started_);
+    visitor.within("turn", turn_);
   }
 
  private:
   double theta_;
+  Turn turn_;
   AgentMatrix average_;
   std::int64_t started_;
 };

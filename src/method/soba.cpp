@@ -48,8 +48,9 @@ struct SobaOptions {
 /// d <- D + (1 - eta) (d - D_old), first d = D, where D_old is D at the previous point.
 class CorrectedDirection {
  public:
-  CorrectedDirection(double eta, Index p, Index q, int agents)
+  CorrectedDirection(double eta, Index p, Index q, int agents, const Participation* participation)
       : eta_(eta),
+        turn_(participation),
         x_(p, is_on() ? agents : 0),
         y_(q, x_.cols()),
         v_(q, x_.cols()),
@@ -64,6 +65,7 @@ class CorrectedDirection {
   void apply(AgentMatrix& direction, const AgentView& x, const AgentView& y, const AgentView& v,
              const Evaluate& evaluate) {
     if (!is_on()) return;
+    if (turn_.has_changed()) started_ = 0;
     if (started_ != 0) {
       evaluate(x_, y_, v_, old_);
       parallel_for(static_cast<int>(direction.cols()), [&](int i) {
@@ -84,10 +86,12 @@ class CorrectedDirection {
     visitor.per_agent("v", v_);
     visitor.per_agent("direction", direction_);
     visitor.replicated("started", started_);
+    visitor.within("turn", turn_);
   }
 
  private:
   double eta_;
+  Turn turn_;
   AgentMatrix x_, y_, v_, direction_, old_;
   std::int64_t started_ = 0;
 };
@@ -110,8 +114,8 @@ class Soba final : public Method {
         p_(context.problem.upper_dimension()),
         q_(context.problem.lower_dimension()),
         m_(context.network.agents().count()),
-        correction_(options.eta, p_, q_, m_),
-        average_(options.average, p_, m_),
+        correction_(options.eta, p_, q_, m_, context.participation),
+        average_(options.average, p_, m_, context.participation),
         fx_(p_, m_),
         fy_(q_, m_),
         gy_(q_, m_),

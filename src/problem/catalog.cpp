@@ -1,4 +1,5 @@
 #include "echelon/problem/catalog.hpp"
+#include "echelon/problem/client_softmax.hpp"
 
 #include "echelon/problem/analytic.hpp"
 #include "echelon/problem/finite_sum.hpp"
@@ -95,6 +96,13 @@ const std::vector<ProblemEntry>& problem_catalog() {
           "weights of training samples with wrong labels, from a small clean set (IDX files)",
           "g_i = n/N_tr sum_j sigma(x_j) CE_j(y) + reg |y|^2;  f_i = n/N_val sum_j CE_j(y)",
           "L. Franceschi, M. Donini, P. Frasconi, M. Pontil, ICML 2017, arXiv:1703.01785"),
+      data_driven<ClientSoftmax, ClientSoftmaxOptions>(
+          "client-softmax",
+          "softmax regression of any number of clients over one pool of images, l2 coefficients "
+          "per "
+          "class (IDX files)",
+          "g_i = 1/n_i sum_j CE_j(y) + 1/2 sum_c e^{x_c} |y_c|^2;  f_i = 1/m_i sum_j CE_j(y)",
+          "F. Pedregosa, ICML 2016, arXiv:1602.02355"),
       data_driven<RegularizationSelection, RegularizationSelectionOptions>(
           "regularization",
           "per-coordinate l2 regularization of logistic regression (LIBSVM files)",

@@ -34,6 +34,11 @@ AgentProduct agent_product(const ProductPoint& point, int local) {
           column(point.gy, local)};
 }
 
+void clear(const ProductPoint& point, int local) {
+  if (point.hv != nullptr) point.hv->col(local).setZero();
+  if (point.jv != nullptr) point.jv->col(local).setZero();
+}
+
 double difference_width(const DifferenceStep& rule, const ConstVector& y, double norm_v) {
   switch (rule.rule) {
     case DifferenceStep::Rule::capped:
@@ -66,15 +71,23 @@ double BilevelProblem::ridge_of(Level level, const Sample& sample) const {
   return level == Level::lower && is_regularized() ? tikhonov_.at(sample.iteration) : 0;
 }
 
-template <class Body>
-int BilevelProblem::each_active(const Body& body) const {
-  if (active_ == nullptr) {
-    parallel_for(agents_.count(), body);
-    return agents_.count();
-  }
-  const int count = static_cast<int>(active_->size());
-  parallel_for(count, [&](int k) { body((*active_)[static_cast<std::size_t>(k)]); });
-  return count;
+template <class Body, class LeaveOut>
+int BilevelProblem::each_active(const Body& body, const LeaveOut& leave_out) const {
+  const int count = active_ == nullptr ? agents_.count() : static_cast<int>(active_->size());
+  const auto agent = [this](int k) {
+    return active_ == nullptr ? k : (*active_)[static_cast<std::size_t>(k)];
+  };
+  parallel_for(count, [&](int k) {
+    const int local = agent(k);
+    if (takes_part(local)) {
+      body(local);
+    } else {
+      leave_out(local);
+    }
+  });
+  int called = 0;
+  for (int k = 0; k < count; ++k) called += takes_part(agent(k)) ? 1 : 0;
+  return called;
 }
 
 void BilevelProblem::grad_f(const Sample& sample, std::span<const EvaluationPoint> points) {
@@ -89,19 +102,26 @@ void BilevelProblem::gradients(Level level, const Sample& sample,
                                std::span<const EvaluationPoint> points) {
   const TraceSpan span("oracle", level == Level::upper ? "gradients of f" : "gradients of g");
   const double ridge = ridge_of(level, sample);
-  const int agents = each_active([&](int local) {
-    std::vector<AgentPoint> own;
-    own.reserve(points.size());
-    for (const auto& point : points) {
-      own.push_back({column(point.x, local), column(point.y, local), column(point.gx, local),
-                     column(point.gy, local)});
-    }
-    gradient(level, local, sample, own);
-    if (ridge == 0) return;
-    for (AgentPoint& point : own) {
-      if (point.wants_gy()) point.gy += ridge * point.y;
-    }
-  });
+  const int agents = each_active(
+      [&](int local) {
+        std::vector<AgentPoint> own;
+        own.reserve(points.size());
+        for (const auto& point : points) {
+          own.push_back({column(point.x, local), column(point.y, local), column(point.gx, local),
+                         column(point.gy, local)});
+        }
+        gradient(level, local, sample, own);
+        if (ridge == 0) return;
+        for (AgentPoint& point : own) {
+          if (point.wants_gy()) point.gy += ridge * point.y;
+        }
+      },
+      [&](int local) {
+        for (const auto& point : points) {
+          if (point.gx != nullptr) point.gx->col(local).setZero();
+          if (point.gy != nullptr) point.gy->col(local).setZero();
+        }
+      });
   counts_.gradients += agents * static_cast<std::int64_t>(points.size());
 }
 
@@ -145,15 +165,18 @@ void BilevelProblem::difference_product(const Sample& sample, const ProductPoint
   const TraceSpan span("oracle", "products by differences");
   std::vector<std::int64_t> calls(static_cast<std::size_t>(agents_.count()), 0);
   const double ridge = ridge_of(level, sample);
-  each_active([&](int local) {
-    AgentProduct own = agent_product(point, local);
-    VectorXd base;
-    if (ridge > 0 && own.gy.data() != nullptr) {  // the given gradient is that with the ridge
-      base = own.gy - ridge * own.y;
-      new (&own.gy) ConstVector(base.data(), base.size());
-    }
-    calls[static_cast<std::size_t>(local)] = difference_product(local, sample, own, step, level);
-  });
+  each_active(
+      [&](int local) {
+        AgentProduct own = agent_product(point, local);
+        VectorXd base;
+        if (ridge > 0 && own.gy.data() != nullptr) {  // the given gradient is that with the ridge
+          base = own.gy - ridge * own.y;
+          new (&own.gy) ConstVector(base.data(), base.size());
+        }
+        calls[static_cast<std::size_t>(local)] =
+            difference_product(local, sample, own, step, level);
+      },
+      [&](int local) { clear(point, local); });
   for (const auto count : calls) counts_.gradients += count;
   if (level == Level::lower) add_products_of_ridge(sample, point);
 }
@@ -162,12 +185,13 @@ void BilevelProblem::difference_product(const Sample& sample, const ProductPoint
 void BilevelProblem::add_products_of_ridge(const Sample& sample, const ProductPoint& point) {
   const double ridge = ridge_of(Level::lower, sample);
   if (ridge == 0 || point.hv == nullptr) return;
-  each_active([&](int local) { point.hv->col(local) += ridge * point.v.col(local); });
+  each_active([&](int local) { point.hv->col(local) += ridge * point.v.col(local); }, [](int) {});
 }
 
 void BilevelProblem::exact_product(const Sample& sample, const ProductPoint& point) {
   counts_.products +=
-      each_active([&](int local) { product(local, sample, agent_product(point, local)); });
+      each_active([&](int local) { product(local, sample, agent_product(point, local)); },
+                  [&](int local) { clear(point, local); });
   add_products_of_ridge(sample, point);
 }
 
@@ -180,11 +204,13 @@ void BilevelProblem::values(Level level, const Sample& sample, const AgentView& 
                             const AgentView& y, AgentView& out) {
   const TraceSpan span("oracle", level == Level::upper ? "values of f" : "values of g");
   const double ridge = ridge_of(level, sample);
-  counts_.values += each_active([&](int local) {
-    const ConstVector own = column(y, local);
-    out(0, local) = value(level, local, sample, column(x, local), own);
-    if (ridge > 0) out(0, local) += 0.5 * ridge * own.squaredNorm();
-  });
+  counts_.values += each_active(
+      [&](int local) {
+        const ConstVector own = column(y, local);
+        out(0, local) = value(level, local, sample, column(x, local), own);
+        if (ridge > 0) out(0, local) += 0.5 * ridge * own.squaredNorm();
+      },
+      [](int) {});
 }
 
 void BilevelProblem::lower_prox(double, const ConstVector&, Vector) const {}

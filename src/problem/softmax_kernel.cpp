@@ -36,7 +36,9 @@ template <class Scalar>
 class BlockReader {
  public:
   explicit BlockReader(const DenseBatch& batch) : batch_(batch) {
-    if (!in_place()) buffer_.setZero(batch.samples.stride(), block_rows);
+    if (in_place()) return;
+    const Index rows = std::min(block_rows, rounded_up(batch.count(), row_group));
+    buffer_.setZero(batch.samples.stride(), rows);
   }
 
   /// Valid until the next call. Rows between `count` and the next multiple of row_group are

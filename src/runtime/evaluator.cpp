@@ -1,5 +1,6 @@
 #include "echelon/runtime/evaluator.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <iterator>
 
@@ -50,6 +51,9 @@ void MetricsOptions::visit(OptionVisitor& visitor) {
           "of the solves behind the hypergradient, relative (yardsticks: 1e-6)");
   visitor("baselines", baselines,
           "solve the problem's yardsticks once, at the start, and report them beside the result");
+  visitor("clients", clients, at_least(0),
+          "where clients take turns: figures are of so many of them, the same in each report, at "
+          "least one per seat; 0 = all");
 }
 
 Evaluator::Evaluator(BilevelProblem& problem, Network& network, const MetricsOptions& options,
@@ -65,6 +69,12 @@ Evaluator::Evaluator(BilevelProblem& problem, Network& network, const MetricsOpt
   has_lower_solution_ = !personal && problem.lower_solution(problem.start_x()).has_value();
   for (const auto& name : problem.metric_names())
     columns_.push_back({name, "1", "problem's own figure at the mean iterate"});
+}
+
+Evaluator::Evaluator(ClientProblem& problem, Network& network, const MetricsOptions& options,
+                     bool personal)
+    : Evaluator(problem.clients(), network, options, personal) {
+  clients_ = &problem;
 }
 
 bool Evaluator::exists(const std::string& column) const {
@@ -86,9 +96,65 @@ VectorXd Evaluator::mean_over_agents(Index rows, const FillAgent& fill) {
   return sum_over_agents(rows, fill) / static_cast<double>(network_.size());
 }
 
-ConstVector Evaluator::lower_at(int local) const {
+std::vector<Evaluator::Member> Evaluator::members(int seat) const {
+  if (clients_ == nullptr) return {{.seat = seat, .place = 0, .number = seat}};
+  const Participation& participation = clients_->participation();
+  const AgentId id = network_.agents().local[static_cast<std::size_t>(seat)];
+  std::vector<Member> result;
+  if (personal_ && clients_y_ == nullptr) {  // only those who sit have a value
+    const std::int64_t place = std::max<std::int64_t>(0, participation.place(id));
+    result.push_back({.seat = seat, .place = place, .number = clients_->client(seat, place)});
+    return result;
+  }
+  const std::int64_t most = most_per_seat();
+  for (std::int64_t place = 0; place < std::min(most, participation.group_size(id)); ++place) {
+    result.push_back({.seat = seat, .place = place, .number = clients_->client(seat, place)});
+  }
+  return result;
+}
+
+std::int64_t Evaluator::most_per_seat() const {
+  const Participation& participation = clients_->participation();
+  const std::int64_t asked = options_.clients == 0 ? participation.clients() : options_.clients;
+  return (asked + participation.seats() - 1) / participation.seats();
+}
+
+double Evaluator::member_count() const {
+  if (clients_ == nullptr || (personal_ && clients_y_ == nullptr)) {
+    return static_cast<double>(network_.size());
+  }
+  const Participation& participation = clients_->participation();
+  std::int64_t count = 0;
+  for (AgentId seat = 0; seat < participation.seats(); ++seat) {
+    count += std::min(most_per_seat(), participation.group_size(seat));
+  }
+  return static_cast<double>(count);
+}
+
+VectorXd Evaluator::sum_over_members(Index rows, const FillMember& fill) {
+  return sum_over_agents(rows, [&](int local, Vector out) {
+    const std::vector<Member> own = members(local);
+    if (own.size() == 1) return fill(own.front(), out);
+    VectorXd one(rows);
+    out.setZero();
+    for (const Member& member : own) {
+      fill(member, into(one));
+      out += one;
+    }
+  });
+}
+
+VectorXd Evaluator::mean_over_members(Index rows, const FillMember& fill) {
+  return sum_over_members(rows, fill) / member_count();
+}
+
+ConstVector Evaluator::lower_at(const Member& member) const {
   if (!personal_) return view(mean_y_);
-  return {y_->data() + local * y_->outerStride(), y_->rows()};
+  if (clients_y_ != nullptr) {
+    const auto own = clients_y_->state(member.seat, member.place);
+    return {own.data(), own.size()};
+  }
+  return {y_->data() + member.seat * y_->outerStride(), y_->rows()};
 }
 
 double Evaluator::consensus_error(const AgentView& block, const VectorXd& mean) {
@@ -97,19 +163,19 @@ double Evaluator::consensus_error(const AgentView& block, const VectorXd& mean) 
 }
 
 double Evaluator::lower_gradient_norm() {
-  const auto gradient_of = [&](int local, Vector gy) {
-    const AgentPoint point{view(mean_x_), lower_at(local), unwanted(), gy};
-    problem_.gradient(Level::lower, local, everything, {&point, 1});
+  const auto gradient_of = [&](const Member& member, Vector gy) {
+    const AgentPoint point{view(mean_x_), lower_at(member), unwanted(), gy};
+    problem_.gradient(Level::lower, member.number, everything, {&point, 1});
   };
   if (!personal_) {
-    VectorXd gy = mean_over_agents(problem_.lower_dimension(), gradient_of);
+    VectorXd gy = mean_over_members(problem_.lower_dimension(), gradient_of);
     subtract_feasible_part(view(mean_y_), into(gy));
     return gy.norm();
   }
-  const double square = mean_over_agents(1, [&](int local, Vector out) {
+  const double square = mean_over_members(1, [&](const Member& member, Vector out) {
     VectorXd gy(problem_.lower_dimension());
-    gradient_of(local, into(gy));
-    subtract_feasible_part(lower_at(local), into(gy));
+    gradient_of(member, into(gy));
+    subtract_feasible_part(lower_at(member), into(gy));
     out(0) = gy.squaredNorm();
   })(0);
   return std::sqrt(square);
@@ -126,8 +192,8 @@ void Evaluator::subtract_feasible_part(const ConstVector& y, Vector gy) const {
 double Evaluator::hyperobjective() {
   if (!has_lower_solution_) return no_figure;
   const VectorXd y = problem_.lower_solution(mean_x_).value();
-  return mean_over_agents(1, [&](int local, Vector out) {
-    out(0) = problem_.value(Level::upper, local, everything, view(mean_x_), view(y));
+  return mean_over_members(1, [&](const Member& member, Vector out) {
+    out(0) = problem_.value(Level::upper, member.number, everything, view(mean_x_), view(y));
   })(0);
 }
 
@@ -149,18 +215,18 @@ double Evaluator::shared_hypergradient_norm() {
   VectorXd y = mean_y_;
   const auto lower = minimize(
       [&](const VectorXd& at, VectorXd& gradient) {
-        gradient = mean_over_agents(q, [&](int local, Vector gy) {
+        gradient = mean_over_members(q, [&](const Member& member, Vector gy) {
           const AgentPoint point{view(mean_x_), view(at), unwanted(), gy};
-          problem_.gradient(Level::lower, local, everything, {&point, 1});
+          problem_.gradient(Level::lower, member.number, everything, {&point, 1});
         });
       },
       y, tolerance);
   if (!lower.converged) return no_figure;
   const auto upper_gradient = [&](bool of_x, Index rows) {
-    return mean_over_agents(rows, [&](int local, Vector out) {
+    return mean_over_members(rows, [&](const Member& member, Vector out) {
       const AgentPoint point{view(mean_x_), view(y), of_x ? out : unwanted(),
                              of_x ? unwanted() : out};
-      problem_.gradient(Level::upper, local, everything, {&point, 1});
+      problem_.gradient(Level::upper, member.number, everything, {&point, 1});
     });
   };
   const VectorXd fx = upper_gradient(true, p);
@@ -168,13 +234,15 @@ double Evaluator::shared_hypergradient_norm() {
   VectorXd v = VectorXd::Zero(q);
   const auto system = conjugate_gradient(
       [&](const VectorXd& at, VectorXd& hv) {
-        hv = mean_over_agents(
-            q, [&](int local, Vector out) { add_product(local, y, at, out, unwanted()); });
+        hv = mean_over_members(q, [&](const Member& member, Vector out) {
+          add_product(member.number, y, at, out, unwanted());
+        });
       },
       fy, v, tolerance);
   if (!system.converged) return no_figure;
-  const VectorXd jv = mean_over_agents(
-      p, [&](int local, Vector out) { add_product(local, y, v, unwanted(), out); });
+  const VectorXd jv = mean_over_members(p, [&](const Member& member, Vector out) {
+    add_product(member.number, y, v, unwanted(), out);
+  });
   return (fx - jv).norm();
 }
 
@@ -184,22 +252,24 @@ double Evaluator::personal_hypergradient_norm() {
   const Index p = problem_.upper_dimension();
   const Index q = problem_.lower_dimension();
   const SolverOptions tolerance{.tolerance = options_.tolerance};
-  const VectorXd mean = mean_over_agents(p, [&](int local, Vector out) {
-    VectorXd y = lower_at(local);
+  const VectorXd mean = mean_over_members(p, [&](const Member& member, Vector out) {
+    VectorXd y = lower_at(member);
     const auto lower = minimize(
         [&](const VectorXd& at, VectorXd& gradient) {
           const AgentPoint point{view(mean_x_), view(at), unwanted(), into(gradient)};
-          problem_.gradient(Level::lower, local, everything, {&point, 1});
+          problem_.gradient(Level::lower, member.number, everything, {&point, 1});
         },
         y, tolerance);
     VectorXd fx(p), fy(q), jv(p);
     const AgentPoint point{view(mean_x_), view(y), into(fx), into(fy)};
-    problem_.gradient(Level::upper, local, everything, {&point, 1});
+    problem_.gradient(Level::upper, member.number, everything, {&point, 1});
     VectorXd v = VectorXd::Zero(q);
     const auto system = conjugate_gradient(
-        [&](const VectorXd& at, VectorXd& hv) { add_product(local, y, at, into(hv), unwanted()); },
+        [&](const VectorXd& at, VectorXd& hv) {
+          add_product(member.number, y, at, into(hv), unwanted());
+        },
         fy, v, tolerance);
-    add_product(local, y, v, unwanted(), into(jv));
+    add_product(member.number, y, v, unwanted(), into(jv));
     out = fx - jv;
     if (!lower.converged || !system.converged) out.setConstant(no_figure);
   });
@@ -211,24 +281,28 @@ double Evaluator::hypergradient_norm() {
   return personal_ ? personal_hypergradient_norm() : shared_hypergradient_norm();
 }
 
-std::vector<double> Evaluator::problem_metrics(const VectorXd& x, const FillAgent& lower) {
+std::vector<double> Evaluator::problem_metrics(const VectorXd& x, const FillMember& lower) {
   if (problem_.metric_sums() == 0) return {};
-  const VectorXd sums = sum_over_agents(problem_.metric_sums(), [&](int local, Vector out) {
-    VectorXd y(problem_.lower_dimension());
-    lower(local, into(y));
-    out.setZero();
-    problem_.add_metric_sums(local, view(x), view(y), out);
-  });
+  const VectorXd sums =
+      sum_over_members(problem_.metric_sums(), [&](const Member& member, Vector out) {
+        VectorXd y(problem_.lower_dimension());
+        lower(member, into(y));
+        out.setZero();
+        problem_.add_metric_sums(member.number, view(x), view(y), out);
+      });
   return problem_.finish_metrics(sums);
 }
 
-std::vector<double> Evaluator::evaluate(const AgentView& x, const AgentView& y) {
+std::vector<double> Evaluator::evaluate(const AgentView& x, const AgentView& y,
+                                        const ClientStates* clients_y) {
   mean_x_ = network_.mean_for_report(x);
   mean_y_ = network_.mean_for_report(y);
   y_ = &y;
+  clients_y_ = clients_y;
   std::vector<double> row;
-  row.push_back(mean_over_agents(1, [&](int local, Vector out) {
-    out(0) = problem_.value(Level::upper, local, everything, view(mean_x_), lower_at(local));
+  row.push_back(mean_over_members(1, [&](const Member& member, Vector out) {
+    out(0) =
+        problem_.value(Level::upper, member.number, everything, view(mean_x_), lower_at(member));
   })(0));
   row.push_back(lower_gradient_norm());
   row.push_back(hyperobjective());
@@ -242,7 +316,7 @@ std::vector<double> Evaluator::evaluate(const AgentView& x, const AgentView& y) 
   }
   row.push_back(distance);
   for (const double figure :
-       problem_metrics(mean_x_, [&](int local, Vector out) { out = lower_at(local); })) {
+       problem_metrics(mean_x_, [&](const Member&member, Vector out) { out = lower_at(member); })) {
     row.push_back(figure);
   }
   return row;
@@ -255,12 +329,14 @@ std::vector<Evaluator::BaselineFigures> Evaluator::baselines() {
     VectorXd y = problem_.start_y();
     const auto solved = minimize(
         [&](const VectorXd& at, VectorXd& gradient) {
-          gradient = mean_over_agents(problem_.lower_dimension(), [&](int local, Vector out) {
-            problem_.baseline_gradient(b, local, view(at), out);
-          });
+          gradient =
+              mean_over_members(problem_.lower_dimension(), [&](const Member& member, Vector out) {
+                problem_.baseline_gradient(b, member.number, view(at), out);
+              });
         },
         y, {.tolerance = 1e-6});
-    all.push_back({infos[b], problem_metrics(problem_.start_x(), [&](int, Vector out) { out = y; }),
+    all.push_back({infos[b],
+                   problem_metrics(problem_.start_x(), [&](const Member&, Vector out) { out = y; }),
                    solved.converged});
   }
   return all;

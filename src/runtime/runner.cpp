@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <iterator>
 #include <limits>
 
 #include "echelon/core/catalog.hpp"
@@ -42,6 +43,14 @@ class DivergenceFinder final : public StateVisitor {
   void visit(const std::string&, Eigen::MatrixXd&) override {}
 
   const AgentSet& agents_;
+};
+
+const Column participation_columns[] = {
+    {"simulated_seconds", "s", "on the virtual clock, at the end of the present round"},
+    {"answers", "1", "participants' answers that the server has used"},
+    {"skipped_rounds", "1", "rounds with too few answers, which changed nothing"},
+    {"largest_staleness", "1",
+     "largest age of a report that was used, in steps of the server (bounded-staleness)"},
 };
 
 }  // namespace
@@ -85,11 +94,13 @@ void RunOptions::visit(OptionVisitor& visitor) {
 }
 
 Runner::Runner(Method& method, BilevelProblem& problem, Network& network, Evaluator& evaluator,
-               const RunOptions& options, const MetricsOptions& metrics)
+               const RunOptions& options, const MetricsOptions& metrics,
+               Participation* participation)
     : method_(method),
       problem_(problem),
       network_(network),
       evaluator_(evaluator),
+      participation_(participation),
       options_(options),
       report_every_(metrics.every) {
   columns_ = {{"iteration", "1", "iterations made"},
@@ -103,6 +114,10 @@ Runner::Runner(Method& method, BilevelProblem& problem, Network& network, Evalua
       {"value_calls", "1", "values of one f_i or g_i at one point, sum over agents"});
   columns_.push_back(
       {"bytes_sent", "B", "what agents sent to each other, as if each had a machine of its own"});
+  if (participation_ != nullptr) {
+    columns_.insert(columns_.end(), std::begin(participation_columns),
+                    std::end(participation_columns));
+  }
   columns_.insert(columns_.end(), figures.begin() + Evaluator::general_figures, figures.end());
   parse_target();
   parse_trace();
@@ -207,7 +222,9 @@ void Runner::collect_counts() {
 void Runner::report(const RunHooks& hooks) {
   const TraceSpan span("run", "report");
   collect_counts();
-  const std::vector<double> figures = evaluator_.evaluate(method_.x(), method_.y());
+  const ClientStates* const clients_y =
+      participation_ == nullptr ? nullptr : participation_->states("y");
+  const std::vector<double> figures = evaluator_.evaluate(method_.x(), method_.y(), clients_y);
   // Clocks differ between ranks, and a target may be one of time.
   const std::string seconds = network_.communicator().broadcast(number_text(elapsed()), 0);
   std::vector<double> row{static_cast<double>(iteration_), std::stod(seconds)};
@@ -216,6 +233,13 @@ void Runner::report(const RunHooks& hooks) {
   row.push_back(static_cast<double>(calls_.products));
   row.push_back(static_cast<double>(calls_.values));
   row.push_back(static_cast<double>(bytes_));
+  if (participation_ != nullptr) {
+    const bool begun = iteration_ > 0;
+    row.push_back(begun ? participation_->seconds() : 0);
+    row.push_back(begun ? static_cast<double>(participation_->answers_in_all()) : 0);
+    row.push_back(begun ? static_cast<double>(participation_->skipped_rounds()) : 0);
+    row.push_back(begun ? static_cast<double>(participation_->largest_staleness()) : 0);
+  }
   row.insert(row.end(), figures.begin() + Evaluator::general_figures, figures.end());
   cells_.insert(cells_.end(), row.begin(), row.end());
   hooks.report(row);
@@ -274,6 +298,7 @@ OverlappedMaximum::Numbers Runner::wishes(Requests& requests) {
 void Runner::iterate() {
   const TraceSpan span("run", "iteration");
   try {
+    if (participation_ != nullptr) participation_->begin(iteration());
     method_.iterate(iteration());
     ++iteration_;
   } catch (const Error& error) {
@@ -285,6 +310,7 @@ void Runner::iterate() {
 Outcome Runner::run(const RunHooks& hooks, Requests& requests) {
   begin_ = last_save_ = Clock::now();
   saved_ = checked_ = -1;
+  if (participation_ != nullptr && iteration_ > 0) participation_->replay(iteration() - 1);
   OverlappedMaximum agreement(network_.communicator());
   Outcome outcome;
   // A report off the regular grid is not part of the state, so that a resumed run has the table of

@@ -44,6 +44,15 @@ inline Settings small_problem(const std::string& name) {
                            {"problem.test", "30"},
                            {"method.alpha", "10"}};
   }
+  if (name == "client-softmax") {
+    return base + Settings{{"problem.images", data + "mnist/t10k-images-idx3-ubyte.gz"},
+                           {"problem.labels", data + "mnist/t10k-labels-idx1-ubyte.gz"},
+                           {"problem.test", "9800"},
+                           {"problem.client_train", "9"},
+                           {"problem.client_validation", "5"},
+                           {"problem.client_test", "4"},
+                           {"problem.dirichlet_alpha", "0.5"}};
+  }
   if (name == "regularization") {
     return base + Settings{{"problem.data", data + "a9a/a9a.t.gz"}, {"problem.precision", "float"}};
   }

@@ -198,6 +198,24 @@ std::map<std::string, Settings> special_compositions() {
                                                              {"method.difference", "forward"}};
   all["trackers that start anew"] =
       composition("quadratic", "ma-dsbo", "gt-atc") + Settings{{"method.carry_trackers", "no"}};
+  const Settings turns{{"participation.clients", "14"},      {"consensus.local_steps", "2"},
+                       {"participation.probability", "0.8"}, {"participation.compute_seconds", "1"},
+                       {"participation.compute_sigma", "1"}, {"problem.heterogeneity", "0.5"}};
+  for (const char* strategy : {"local-server", "local-server-cv"}) {
+    all["clients take turns " + std::string(strategy)] =
+        composition("quadratic", "soba", strategy) + turns;
+    all["clients with lower levels of their own " + std::string(strategy)] =
+        composition("quadratic", "soba", strategy) + turns +
+        Settings{{"consensus.y", "none"}, {"method.theta", "0.5"}, {"estimator.name", "storm"}};
+  }
+  all["clients with data"] = composition("hyper-cleaning", "f2sa", "local-server-cv") +
+                             Settings{{"participation.clients", "14"}, {"problem.batch", "3"}};
+  all["bounded staleness"] = composition("quadratic", "soba", "stale-server") +
+                             Settings{{"participation.policy", "bounded-staleness"},
+                                      {"participation.wait_for", "2"},
+                                      {"participation.staleness", "3"},
+                                      {"participation.compute_seconds", "1"},
+                                      {"participation.compute_sigma", "1"}};
   all["messages only"] = f2sa + Settings{{"comm.share_memory", "no"}};
   return all;
 }

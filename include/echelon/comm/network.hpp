@@ -74,6 +74,9 @@ class Network {
   /// of a fixed binary tree over agent ids, so the same bits on any number of ranks and threads.
   /// Counted as traffic.
   void mean(const AgentView& local, VectorXd& mean);
+  /// The same of which only `speaking` local agents, the others having zeros or what the server
+  /// knows: these send to it and hear from it, d numbers each way.
+  void mean(const AgentView& local, VectorXd& mean, int speaking);
   /// The same for evaluation: not counted.
   VectorXd mean_for_report(const AgentView& local);
   /// Sum over agents in the same order; for evaluation.

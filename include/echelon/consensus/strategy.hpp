@@ -13,6 +13,7 @@
 #include "echelon/core/agent_matrix.hpp"
 #include "echelon/core/options.hpp"
 #include "echelon/core/state.hpp"
+#include "echelon/participation/participation.hpp"
 
 namespace echelon {
 
@@ -36,6 +37,8 @@ struct StrategyContext {
   Index dimension;
   StrategyOptions options;
   std::uint64_t seed;  ///< of random compression
+  Participation* participation =
+      nullptr;  ///< of rounds in which not all agents take part; outlives
 };
 
 class ConsensusStrategy {
@@ -89,7 +92,7 @@ struct StrategyEntry {
 
 /// all-reduce, gossip-atc, gossip-cta, gt-atc, gt-semi, gt-nonatc, extra, exact-diffusion,
 /// push-pull, push-sum, push-diging, compressed-tracking, choco, local-server, local-server-cv,
-/// none.
+/// stale-server, none.
 const std::vector<StrategyEntry>& strategy_catalog();
 
 /// Throws a usage error with the reason if the network cannot serve the strategy.

@@ -13,6 +13,7 @@
 #include "echelon/core/feasible_set.hpp"
 #include "echelon/core/parallel.hpp"
 #include "echelon/core/state.hpp"
+#include "echelon/participation/client_states.hpp"
 
 namespace echelon {
 
@@ -26,12 +27,13 @@ class ConsensusVariable {
   /// strategy loses its exactness under projections.
   ConsensusVariable(Network& network, std::string name, const VectorXd& start,
                     const StrategyEntry& strategy, const StrategyOptions& options = {},
-                    std::uint64_t seed = 1, FeasibleSet set = {});
+                    std::uint64_t seed = 1, FeasibleSet set = {},
+                    Participation* participation = nullptr);
 
   operator const AgentView&() const {
-    return value_;
+    return *value_;
   }  // NOLINT(google-explicit-constructor): reads as the value
-  const AgentView& value() const { return value_; }
+  const AgentView& value() const { return *value_; }
   const std::string& name() const { return name_; }
   const StrategyEntry& strategy() const { return *entry_; }
 
@@ -42,11 +44,11 @@ class ConsensusVariable {
   /// Collective.
   template <class Derived>
   void descend(double step, const Eigen::MatrixBase<Derived>& direction) {
-    AgentMatrix& evaluated = network_->scratch("direction", value_.rows());
-    parallel_for(static_cast<int>(value_.cols()),
+    AgentMatrix& evaluated = network_->scratch("direction", value_->rows());
+    parallel_for(static_cast<int>(value_->cols()),
                  [&](int i) { evaluated.col(i) = direction.derived().col(i); });
     if (step_rule_) step *= step_rule_->factor(evaluated);
-    strategy_->advance(value_, evaluated, step);
+    strategy_->advance(*value_, evaluated, step);
     if (!set_.is_whole_space()) map([&](int, Vector column) { set_.project(column); });
   }
 
@@ -55,8 +57,8 @@ class ConsensusVariable {
   /// strategy does not bear it (see require_mappable).
   template <class Change>
   void map(const Change& change) {
-    parallel_for(static_cast<int>(value_.cols()), [&](int i) {
-      change(i, Vector(value_.data() + i * value_.outerStride(), value_.rows()));
+    parallel_for(static_cast<int>(value_->cols()), [&](int i) {
+      change(i, Vector(value_->data() + i * value_->outerStride(), value_->rows()));
     });
   }
   /// Throws a usage error, with `why`, if the strategy's memory is of values that must not be
@@ -80,9 +82,10 @@ class ConsensusVariable {
   std::string name_;
   const StrategyEntry* entry_;
   FeasibleSet set_;
-  AgentMatrix value_;
+  std::unique_ptr<AgentMatrix> value_;  ///< where it is, whoever owns the variable
   std::unique_ptr<ConsensusStrategy> strategy_;
-  std::optional<StepRule> step_rule_;  ///< none: constant
+  std::optional<StepRule> step_rule_;      ///< none: constant
+  std::shared_ptr<ClientStates> clients_;  ///< of a personal variable whose clients take turns
 };
 
 }  // namespace echelon

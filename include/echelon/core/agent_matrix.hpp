@@ -18,6 +18,9 @@ class AgentMatrix : public AgentView {
  public:
   AgentMatrix() : AgentMatrix(0, 0) {}
   AgentMatrix(Index rows, Index columns);  ///< zeros
+  /// Zeros in a nameless file in the folder for temporary files, mapped into memory: for blocks
+  /// that memory cannot hold. Throws cannot_create if there is no room.
+  static AgentMatrix in_file(Index rows, Index columns);
   AgentMatrix(AgentMatrix&& other) noexcept;
   AgentMatrix(const AgentMatrix&) = delete;
   AgentMatrix& operator=(const AgentMatrix&) = delete;
@@ -37,6 +40,7 @@ class AgentMatrix : public AgentView {
   friend void swap(AgentMatrix& a, AgentMatrix& b) noexcept;
 
  private:
+  AgentMatrix(double* data, Index rows, Index columns);
   void rebind(double* data, Index rows, Index columns) noexcept;
 };
 

@@ -29,6 +29,8 @@ enum class Purpose : std::uint32_t {
   perturbation = 15,
   truncation = 16,
   reuse = 17,
+  participation = 18,
+  attack = 19,
 };
 
 /// A stream of numbers for (seed, purpose, agent, iteration, stream): Philox4x64-10 with the last

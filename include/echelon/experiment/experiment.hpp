@@ -10,6 +10,7 @@
 #include "echelon/comm/network.hpp"
 #include "echelon/core/configuration.hpp"
 #include "echelon/method/method.hpp"
+#include "echelon/participation/participation.hpp"
 #include "echelon/problem/catalog.hpp"
 #include "echelon/runtime/evaluator.hpp"
 #include "echelon/runtime/runner.hpp"
@@ -47,6 +48,7 @@ struct GeneralOptions {
   ConsensusOptions consensus;
   EstimatorOptions estimator;
   StepOptions steps;
+  ParticipationOptions participation;
   CommOptions comm;
   TikhonovOptions tikhonov;
   std::string problem = "quadratic";
@@ -71,6 +73,8 @@ class Experiment {
   const TopologyOptions& topology() const { return general_.network; }
 
   Network& network() { return *network_; }
+  /// nullptr if all agents take part at every iteration.
+  const Participation* participation() const { return participation_.get(); }
   /// Networks of variables that have one of their own.
   const std::map<Role, std::unique_ptr<Network>>& networks() const { return networks_; }
   BilevelProblem& problem() { return *problem_; }
@@ -85,6 +89,10 @@ class Experiment {
 
  private:
   void compose(const DataSource& data);
+  /// nullptr if all agents take part at every iteration.
+  std::shared_ptr<Participation> make_participation();
+  void require_rounds() const;
+  std::unique_ptr<BilevelProblem> make_problem(const DataSource& data);
   void make_networks(Communicator communicator);
 
   Configuration configuration_;
@@ -93,6 +101,7 @@ class Experiment {
   const MethodEntry* method_entry_ = nullptr;
   std::unique_ptr<Network> network_;
   std::map<Role, std::unique_ptr<Network>> networks_;
+  std::shared_ptr<Participation> participation_;
   std::unique_ptr<BilevelProblem> problem_;
   std::unique_ptr<Method> method_;
   std::unique_ptr<Evaluator> evaluator_;

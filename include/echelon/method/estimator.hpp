@@ -14,6 +14,7 @@
 #include "echelon/core/agents.hpp"
 #include "echelon/core/options.hpp"
 #include "echelon/core/state.hpp"
+#include "echelon/participation/participation.hpp"
 #include "echelon/problem/problem.hpp"
 
 namespace echelon {
@@ -32,6 +33,8 @@ class GradientEstimator {
   virtual void estimate(const Sample& sample, OraclePoint point, const Oracle& oracle,
                         OracleOutputs outputs) = 0;
   virtual void visit_state(StateVisitor&) {}
+  /// As if the next call were the first.
+  virtual void forget() {}
 
   void estimate(const Sample& sample, std::initializer_list<const AgentView*> point,
                 const Oracle& oracle, std::initializer_list<AgentView*> outputs) {
@@ -64,6 +67,7 @@ struct EstimatorContext {
   BilevelProblem* problem = nullptr;              ///< outlives the estimator
   std::uint64_t seed = 1;
   bool collective = false;  ///< the oracle averages over agents, so that all have to take part
+  const Participation* participation = nullptr;  ///< outlives the estimator
 };
 
 struct EstimatorEntry {
@@ -76,6 +80,10 @@ struct EstimatorEntry {
                                                    const EstimatorContext&)>
       make;
 };
+
+/// The estimator that the options name; where clients take turns it forgets from round to round.
+std::unique_ptr<GradientEstimator> make_estimator(const EstimatorOptions& options,
+                                                  const EstimatorContext& context);
 
 /// plain, momentum, storm, saga, sarah, reuse.
 const std::vector<EstimatorEntry>& estimator_catalog();

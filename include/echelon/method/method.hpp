@@ -60,6 +60,7 @@ struct MethodContext {
   std::uint64_t seed = 1;               ///< of random compression
   std::map<Role, Network*> networks{};  ///< of variables that do not use `network`
   StepOptions steps{};
+  Participation* participation = nullptr;  ///< of rounds in which not all agents take part
   std::shared_ptr<StepMemory> step_memory = std::make_shared<StepMemory>();
 
   /// `outputs` are the heights of the blocks that the oracle writes, `arguments` those of the

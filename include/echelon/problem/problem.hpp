@@ -181,6 +181,10 @@ class BilevelProblem {
   /// y <- argmin over u of t r(x, u) + 1/2 |u - y|^2.
   virtual void lower_prox(double t, const ConstVector& x, Vector y) const;
 
+  /// False for an agent that batched calls leave out: its gradients and products are 0, its values
+  /// stay as they are, and nothing is counted.
+  virtual bool takes_part(int /*local*/) const { return true; }
+
   /// Gradients of f_i (g_i) at several points in one pass over the data.
   void grad_f(const Sample& sample, std::span<const EvaluationPoint> points);
   void grad_g(const Sample& sample, std::span<const EvaluationPoint> points);
@@ -222,6 +226,9 @@ class BilevelProblem {
   /// The seed of `sub_batch_of`, if calls honour Sample::batches; nothing if they do not.
   virtual std::optional<std::uint64_t> sub_batch_seed() const { return std::nullopt; }
 
+  /// Of the samples that this rank holds.
+  virtual std::int64_t data_bytes() const { return 0; }
+
   // What a run reports.
   // ------------------------------------------------------------------------------------------
 
@@ -257,9 +264,10 @@ class BilevelProblem {
   void gradients(Level level, const Sample& sample, std::span<const EvaluationPoint> points);
   double ridge_of(Level level, const Sample& sample) const;  ///< mu_k; 0 for f
   void add_products_of_ridge(const Sample& sample, const ProductPoint& point);
-  /// body(local) for the active agents; returns how many these are.
-  template <class Body>
-  int each_active(const Body& body) const;
+  /// body(local) for the active agents that take part, leave_out(local) for those that do not;
+  /// returns how often body was called.
+  template <class Body, class LeaveOut>
+  int each_active(const Body& body, const LeaveOut& leave_out) const;
 
   AgentSet agents_;
   FeasibleSet whole_space_;

@@ -8,6 +8,8 @@
 
 #include "echelon/comm/network.hpp"
 #include "echelon/core/options.hpp"
+#include "echelon/participation/client_states.hpp"
+#include "echelon/problem/client_problem.hpp"
 #include "echelon/problem/problem.hpp"
 #include "echelon/runtime/solvers.hpp"
 
@@ -18,6 +20,7 @@ struct MetricsOptions {
   bool hypergradient = false;
   double tolerance = 1e-8;
   bool baselines = false;
+  std::int64_t clients = 0;
 
   void visit(OptionVisitor& visitor);  ///< section `metrics`
 };
@@ -39,6 +42,8 @@ class Evaluator {
   /// `personal`: agents keep lower-level values of their own.
   Evaluator(BilevelProblem& problem, Network& network, const MetricsOptions& options,
             bool personal);
+  /// For all clients, or the first `metrics.clients` of each seat's group.
+  Evaluator(ClientProblem& problem, Network& network, const MetricsOptions& options, bool personal);
 
   /// upper_value, lower_gradient_norm, hyperobjective, hypergradient_norm, consensus_error_x,
   /// consensus_error_y, distance_to_solution, then the problem's own.
@@ -46,7 +51,9 @@ class Evaluator {
   /// False for a column that stays empty in this composition.
   bool exists(const std::string& column) const;
   /// Collective. x and y are the iterates to report.
-  std::vector<double> evaluate(const AgentView& x, const AgentView& y);
+  /// `clients_y`: the lower-level values of all clients, where they have such and take turns.
+  std::vector<double> evaluate(const AgentView& x, const AgentView& y,
+                               const ClientStates* clients_y = nullptr);
 
   struct BaselineFigures {
     BaselineInfo info;
@@ -57,11 +64,24 @@ class Evaluator {
   std::vector<BaselineFigures> baselines();
 
  private:
+  /// One whose figures count: an agent, or a client of a local seat.
+  struct Member {
+    int seat;            ///< local number
+    std::int64_t place;  ///< in its group; 0 where agents are seats of their own
+    int number;          ///< local number in the problem
+  };
   using FillAgent = std::function<void(int local, Vector out)>;
+  using FillMember = std::function<void(const Member& member, Vector out)>;
   VectorXd mean_over_agents(Index rows, const FillAgent& fill);
   VectorXd sum_over_agents(Index rows, const FillAgent& fill);
-  /// y of a local agent: its own (personal) or the common mean.
-  ConstVector lower_at(int local) const;
+  /// Those of a local seat whose figures count in this report.
+  std::vector<Member> members(int seat) const;
+  std::int64_t most_per_seat() const;
+  double member_count() const;  ///< of all ranks
+  VectorXd mean_over_members(Index rows, const FillMember& fill);
+  VectorXd sum_over_members(Index rows, const FillMember& fill);
+  /// y of a member: its own (personal) or the common mean.
+  ConstVector lower_at(const Member& member) const;
   double consensus_error(const AgentView& block, const VectorXd& mean);
   double lower_gradient_norm();
   /// y - P(prox(y - gy)): what is left of the gradient where the lower level is constrained or not
@@ -71,7 +91,7 @@ class Evaluator {
   double hypergradient_norm();
   double shared_hypergradient_norm();
   double personal_hypergradient_norm();
-  std::vector<double> problem_metrics(const VectorXd& x, const FillAgent& lower);
+  std::vector<double> problem_metrics(const VectorXd& x, const FillMember& lower);
   void add_product(int local, const VectorXd& y, const VectorXd& v, Vector hv, Vector jv) const;
 
   BilevelProblem& problem_;
@@ -84,6 +104,8 @@ class Evaluator {
   VectorXd mean_x_;
   VectorXd mean_y_;
   const AgentView* y_ = nullptr;
+  const ClientStates* clients_y_ = nullptr;
+  const ClientProblem* clients_ = nullptr;  ///< where clients take turns
 };
 
 }  // namespace echelon

@@ -54,9 +54,11 @@ struct RunHooks {
 
 class Runner {
  public:
-  /// The references outlive the runner.
+  /// The references outlive the runner. `participation`: of rounds in which not all agents take
+  /// part; nullptr if all do, always.
   Runner(Method& method, BilevelProblem& problem, Network& network, Evaluator& evaluator,
-         const RunOptions& options, const MetricsOptions& metrics);
+         const RunOptions& options, const MetricsOptions& metrics,
+         Participation* participation = nullptr);
 
   /// Collective. Continues from where the visited state stands.
   Outcome run(const RunHooks& hooks, Requests& requests);
@@ -105,6 +107,7 @@ class Runner {
   BilevelProblem& problem_;
   Network& network_;
   Evaluator& evaluator_;
+  Participation* participation_;
   RunOptions options_;
   std::int64_t report_every_;
   std::vector<Column> columns_;

@@ -1,0 +1,85 @@
+#include "strategies.hpp"
+
+namespace echelon::detail {
+
+namespace {
+
+/// Agents work at their own pace. Step of the server, with the reports that are there
+/// (Participation says whose):
+///
+///     t_i <- G_i of those who report, at the value that they hold
+///     s <- s - a 1/n sum over all i of t_i
+///     s_i <- s for those who report; the others go on with what they hold
+///
+/// The mean is over the last report of every agent: that of the newest reports alone would follow
+/// the fast agents.
+class StaleServer final : public ConsensusStrategy {
+ public:
+  explicit StaleServer(const StrategyContext& context)
+      : network_(context.network),
+        participation_(context.participation),
+        reports_(context.dimension, context.network.agents().count()),
+        server_(Eigen::MatrixXd::Zero(context.dimension, 1)) {}
+
+  void begin(const AgentView& value) override {
+    if (value.cols() > 0) server_.col(0) = value.col(0);
+  }
+
+  void advance(AgentMatrix& value, AgentMatrix& direction, double step) override {
+    const auto agents = static_cast<int>(value.cols());
+    int reporting = 0;
+    for (int i = 0; i < agents; ++i) reporting += is_heard(i) ? 1 : 0;
+    parallel_for(agents, [&](int i) {
+      if (is_heard(i)) reports_.col(i) = direction.col(i);
+    });
+    network_.mean(reports_, mean_, reporting);
+    server_.col(0) -= step * mean_;
+    parallel_for(agents, [&](int i) {
+      if (is_heard(i)) value.col(i) = server_.col(0);
+    });
+  }
+
+  void visit_state(StateVisitor& visitor) override {
+    visitor.per_agent("reports", reports_);
+    visitor.replicated("server", server_);
+  }
+
+ private:
+  bool is_heard(int local) const {
+    return participation_ == nullptr ||
+           participation_->answers(network_.agents().local[static_cast<std::size_t>(local)]);
+  }
+
+  Network& network_;
+  const Participation* participation_;
+  AgentMatrix reports_;     ///< t_i
+  Eigen::MatrixXd server_;  ///< s, d x 1
+  VectorXd mean_;
+};
+
+}  // namespace
+
+StrategyEntry stale_server_entry() {
+  return {.name = "stale-server",
+          .summary =
+              "a server that steps along the mean of every agent's last report, as old as "
+              "participation.staleness allows; without that section it is all-reduce",
+          .recursion =
+              "of those who report: t_i <- G_i at the value they hold;  s <- s - a mean(t);  of "
+              "those who report: s_i <- s",
+          .reference =
+              "partial barrier: R. Zhang, J. Kwok, ICML 2014; mean of last reports as in N. Le "
+              "Roux, M. Schmidt, F. Bach, NeurIPS 2012",
+          .need = NetworkNeed::nothing,
+          .changing_network = true,
+          .vectors_sent = 1,
+          .personal = false,
+          .exact_on_heterogeneous = true,
+          .projectable = false,
+          .invariant = Invariant::none,
+          .make = [](const StrategyContext& context) {
+            return std::make_unique<StaleServer>(context);
+          }};
+}
+
+}  // namespace echelon::detail
