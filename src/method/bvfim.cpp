@@ -85,7 +85,7 @@ class Bvfim final : public Method {
         z_estimator_(context.make_estimator({q_})),
         y_estimator_(context.make_estimator({q_, q_})),
         x_estimator_(context.make_estimator({p_, p_, p_})),
-        adam_(options.adam, p_, m_),
+        adam_(options.adam, problem_.upper_set(), p_, m_),
         gy_z_(q_, m_),
         fy_(q_, m_),
         fx_(p_, m_),
