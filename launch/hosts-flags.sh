@@ -3,7 +3,7 @@
 agent="ssh -o BatchMode=yes -o ConnectTimeout=10" # a question for a password would wait for ever
 interface=
 bind=
-grace=10
+grace=5
 oversubscribe=no
 
 # hosts_option NAME VALUE SCRIPT

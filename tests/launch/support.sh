@@ -2,10 +2,11 @@
 echelon=$(readlink -f "$1")
 source=$(readlink -f "$2")
 shift 2
-scratch=$(mktemp -d)
+scratch=${ECHELON_SCRATCH:-$(mktemp -d)}
 cd "$scratch" || exit 1
 export ECHELON_EXECUTABLE=$echelon HWLOC_HIDE_ERRORS=2 RES_OPTIONS="timeout:1 attempts:1" OMP_NUM_THREADS=1
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_btl_vader_single_copy_mechanism=none
+export OMPI_MCA_mpi_yield_when_idle=1 # cores are shared with other tests
 
 failures=0
 cases=0
