@@ -24,16 +24,21 @@ forward() { # forward SIGNAL_FOR_THE_RANKS [SIGNAL_THAT_CAME]
   if [[ -n $supervised ]]; then kill -"$1" "$supervised" 2>/dev/null || true; fi
 }
 
+# From here on signals are remembered, also while there is no launcher yet.
+listen() {
+  trap 'forward USR2 INT' INT
+  trap 'forward USR2 TERM' TERM
+  trap 'forward USR2 USR2' USR2
+  trap 'forward USR1' USR1
+}
+
 # supervise LAUNCHER...: after INT or TERM mpirun kills the ranks within a second, too soon for a large checkpoint (and with a
 # longer odls_base_sigkill_timeout it would sit out that time after every failure). So it runs in a process group of its own,
 # where Ctrl-C does not reach it, and is sent USR2 instead, by which the ranks save a checkpoint and leave with 75. Returns the
 # launcher's code; 75 also if ranks that were still starting died of the USR2.
 supervise() {
   local code before=
-  trap 'forward USR2 INT' INT
-  trap 'forward USR2 TERM' TERM
-  trap 'forward USR2 USR2' USR2
-  trap 'forward USR1' USR1
+  listen
   if [[ -n $asked_to_leave ]]; then return 75; fi
   set -m
   "$@" </dev/null &

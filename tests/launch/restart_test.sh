@@ -86,6 +86,20 @@ sometimes 1 137 early 0 2 'has no checkpoint yet' --ranks 1 problem.ini --run.ou
 is 'a run without a checkpoint starts again' same_bits whole early
 is 'and what was there is kept' grep -q cut early.unfinished-1/config.ini
 
+# --- a signal that comes before the ranks can handle it -------------------------------------------------------------------
+printf '#!/bin/sh\ntouch started\nexec sleep 30\n' >deaf
+chmod +x deaf
+ECHELON_EXECUTABLE=$scratch/deaf "$restart" --ranks 1 problem.ini --run.output new >out 2>err </dev/null &
+job=$!
+for ((i = 0; i < 200; ++i)); do
+  [[ -e started ]] && break
+  sleep 0.05
+done
+kill -TERM "$job"
+code=0
+wait "$job" || code=$?
+is "exit code $code of ranks that were still starting is 75" test "$code" -eq 75
+
 # --- a signal saves and leaves ---------------------------------------------------------------------------------------------
 for signal in TERM USR2; do
   rm -rf long
