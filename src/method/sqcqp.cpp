@@ -43,7 +43,9 @@ struct SqcqpOptions {
 ///
 /// df, v = grad_y g and dh = 2 (J'v, H v) are network means. The line search compares exact means,
 /// whatever the strategies, so that all agents take the same t. With a set for y as in
-/// LowerStationarity.
+/// LowerStationarity. Where x is at the bound of a set of its own and d would leave it, fx and the
+/// x-part of dh count along the set alone: what the projection takes away must not be counted on,
+/// or no t is short enough.
 class Sqcqp final : public Method {
  public:
   Sqcqp(const MethodContext& context, const SqcqpOptions& options)
@@ -93,11 +95,23 @@ class Sqcqp final : public Method {
 
   void find_direction(int i) {
     const double excess = at_.r().col(i).squaredNorm() - tolerated();
-    const Combination d =
-        quadratic_constraint_step(at_.inner_products(i), options_.weight, -options_.alpha * excess);
-    dx_.col(i) = d.of_a * at_.fx().col(i) + d.of_b * at_.hx().col(i);
+    const VectorXd fx = at_.fx().col(i), hx = at_.hx().col(i);
+    const auto step_for = [&](const InnerProducts& products) {
+      return quadratic_constraint_step(products, options_.weight, -options_.alpha * excess);
+    };
+    Combination d = step_for(at_.inner_products(i));
+    HeldProducts held{fx, hx, {}};
+    for (int pass = 0; pass < most_passes && !x_.set().is_whole_space(); ++pass) {
+      const Combination before = d;
+      held = held_products(x_.set(), x_.value().col(i), d.of_a * fx + d.of_b * hx, fx, hx,
+                           at_.inner_products_of_y(i));
+      d = step_for(held.all);
+      const double moved = std::abs(d.of_a - before.of_a) + std::abs(d.of_b - before.of_b);
+      if (moved <= 1e-12 * (1 + std::abs(before.of_b))) break;
+    }
+    dx_.col(i) = d.of_a * held.a + d.of_b * held.b;
     dy_.col(i) = d.of_a * at_.fy().col(i) + d.of_b * at_.hy().col(i);
-    figures_(q_ + 1, i) = at_.fx().col(i).dot(dx_.col(i)) + at_.fy().col(i).dot(dy_.col(i));
+    figures_(q_ + 1, i) = held.a.dot(dx_.col(i)) + at_.fy().col(i).dot(dy_.col(i));
     figures_(q_ + 2, i) = d.feasible ? 0 : 1;
   }
 
@@ -174,7 +188,7 @@ MethodEntry sqcqp_entry() {
       .assumes = "exact gradients; nothing convex; x is biased by about epsilon",
       .fails =
           "noise blocks the line search; may stop at a maximizer of the lower level, which "
-          "safeguard = yes leaves",
+          "safeguard = yes leaves; wanders where minimizers turn into maximizers",
       .serves = {.set = true},
       .uses_products = true,
       .means_first = true,
