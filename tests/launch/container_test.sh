@@ -8,6 +8,7 @@ source=$(readlink -f "$1")
 scratch=$(mktemp -d)
 stages=()
 finish() {
+  trap '' INT TERM HUP
   for stage in "${stages[@]}"; do
     for mounted in dev/shm dev sys proc; do umount -q "$scratch/$stage/$mounted" || true; done
   done

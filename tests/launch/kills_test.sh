@@ -10,6 +10,7 @@ ranks=${4:-3}
 seed=${5:-1}
 restart=
 stop() {
+  trap '' INT TERM HUP
   if [[ -n $restart ]] && kill -0 "$restart" 2>/dev/null; then
     kill -TERM "$restart"
     wait "$restart"
@@ -17,6 +18,7 @@ stop() {
   rm -rf "$scratch"
 }
 trap stop EXIT
+trap 'exit 1' INT TERM HUP
 
 write_problem problem.ini
 rate=$(iterations_per_second "$ranks") || exit 1

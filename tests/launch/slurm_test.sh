@@ -22,7 +22,8 @@ if [[ -z ${ECHELON_SCRATCH:-} && $EUID -eq 0 ]] && "${private[@]}" true 2>/dev/n
   export ECHELON_SCRATCH
   "${private[@]}" "$0" "$@" &
   child=$!
-  trap 'kill -KILL "$child" 2>/dev/null; wait "$child" 2>/dev/null; rm -rf "$ECHELON_SCRATCH"' EXIT
+  # A second signal, which timeout and terminals send, must not end the cleaning.
+  trap 'trap "" INT TERM HUP; kill -KILL "$child" 2>/dev/null; wait "$child" 2>/dev/null; rm -rf "$ECHELON_SCRATCH"' EXIT
   trap 'exit 1' INT TERM HUP
   code=0
   wait "$child" || code=$?
@@ -31,6 +32,7 @@ fi
 # shellcheck source=tests/launch/support.sh
 source "$(dirname "${BASH_SOURCE[0]}")/support.sh" "$1" "$2"
 stop() {
+  trap '' INT TERM HUP
   stop_slurm
   rm -rf "$scratch"
 }
@@ -76,7 +78,7 @@ limited() {
   is "$name has the bits of the uninterrupted run" same_bits "$reference" "$name"
 }
 
-write_problem problem.ini
+write_problem problem.ini 300
 start_slurm || { wrong "Slurm did not start"; finish; exit 1; }
 
 # The rate inside of Slurm, where the ranks of two nodes talk over the network: by a first job, which needs no requeue.

@@ -34,9 +34,10 @@ same_bits() {
   cmp "$1/result.h5" "$2/result.h5" && cmp <(cut -d, -f1,3- "$1/metrics.csv") <(cut -d, -f1,3- "$2/metrics.csv")
 }
 
-# write_problem FILE: a problem of milliseconds per hundred iterations.
+# write_problem FILE [DIMENSION]: by default a problem of milliseconds per hundred iterations; with 300, of milliseconds for each, so that the
+# time goes into computation and not into messages, whose pace depends on what else the machine does.
 write_problem() {
-  cat >"$1" <<'INI'
+  cat >"$1" <<INI
 [run]
 iterations = 40
 checkpoint_every = 10
@@ -44,8 +45,8 @@ checkpoint_every = 10
 agents = 6
 [problem]
 name = quadratic
-upper_dimension = 40
-lower_dimension = 40
+upper_dimension = ${2:-40}
+lower_dimension = ${2:-40}
 [method]
 name = soba
 alpha = 0.05
