@@ -295,8 +295,8 @@ EXCEPTIONS = {
 
 # Cells that fall by what the method is, not by its options: the reason, printed beside the figures.
 LIMITS = {
-    ("moreau", "min-max"): "a bilinear game: with a weight of f that stays, x and y go on turning around x = 0",
-    ("sqcqp", "mb12"): "stationary y go on beyond the optimum as maximizers; the safeguard leaves them and the descent comes back",
+    ("moreau", "min-max"): "a bilinear game: with a weight of f that stays, x and y drift on beside x = 0",
+    ("sqcqp", "mb12"): "follows y = 0 past the optimum, where it is a maximizer; the safeguard leaves it at x = 1 for y = -1, a corner where f has a local minimum under a residual of epsilon",
     ("bda", "yezza96"): "F jumps at the optimum, and T steps of a nearly flat lower level do not follow the jump",
 }
 

@@ -188,7 +188,7 @@ MethodEntry sqcqp_entry() {
       .assumes = "exact gradients; nothing convex; x is biased by about epsilon",
       .fails =
           "noise blocks the line search; may stop at a maximizer of the lower level, which "
-          "safeguard = yes leaves; wanders where minimizers turn into maximizers",
+          "safeguard = yes leaves; follows minimizers past where they turn into maximizers",
       .serves = {.set = true},
       .uses_products = true,
       .means_first = true,
