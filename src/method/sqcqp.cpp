@@ -42,30 +42,15 @@ struct SqcqpOptions {
 ///     t = 1, 1/2, 1/4, ... until h and f fall enough;   (x, y) <- (x, y) + t d
 ///
 /// df, v = grad_y g and dh = 2 (J'v, H v) are network means. The line search compares exact means,
-/// whatever the strategies, so that all agents take the same t. With a set for y as in
-/// LowerStationarity. Where x is at the bound of a set of its own and d would leave it, fx and the
-/// x-part of dh count along the set alone: what the projection takes away must not be counted on,
-/// or no t is short enough.
+/// so that all agents take the same t, and its long steps keep the iterates in motion near the
+/// bound, where tracked means would lag behind: all means are exact, whatever the strategies. With
+/// a set for y as in LowerStationarity. Where x is at the bound of a set of its own and d would
+/// leave it, fx and the x-part of dh count along the set alone: what the projection takes away
+/// must not be counted on, or no t is short enough.
 class Sqcqp final : public Method {
  public:
-  Sqcqp(const MethodContext& context, const SqcqpOptions& options)
-      : problem_(context.problem),
-        network_(context.network),
-        options_(options),
-        x_(context.upper_variable_of_means("x")),
-        y_(context.lower_variable_of_means("y")),
-        at_(context, options.products),
-        safeguard_(context, options.safeguard, options.products, 1.5 * options.epsilon),
-        p_(problem_.upper_dimension()),
-        q_(problem_.lower_dimension()),
-        m_(network_.agents().count()),
-        dx_(p_, m_),
-        dy_(q_, m_),
-        trial_x_(p_, m_),
-        trial_y_(q_, m_),
-        gy_(q_, m_),
-        value_(1, m_),
-        figures_(q_ + 3, m_) {}
+  Sqcqp(const MethodContext& given, const SqcqpOptions& options)
+      : Sqcqp(options, given.with_exact_means()) {}
 
   void iterate(std::uint64_t k) override {
     safeguard_(k, x_, y_);
@@ -87,6 +72,25 @@ class Sqcqp final : public Method {
   }
 
  private:
+  Sqcqp(const SqcqpOptions& options, const MethodContext& context)
+      : problem_(context.problem),
+        network_(context.network),
+        options_(options),
+        x_(context.upper_variable_of_means("x")),
+        y_(context.lower_variable_of_means("y")),
+        at_(context, options.products),
+        safeguard_(context, options.safeguard, options.products, 1.5 * options.epsilon),
+        p_(problem_.upper_dimension()),
+        q_(problem_.lower_dimension()),
+        m_(network_.agents().count()),
+        dx_(p_, m_),
+        dy_(q_, m_),
+        trial_x_(p_, m_),
+        trial_y_(q_, m_),
+        gy_(q_, m_),
+        value_(1, m_),
+        figures_(q_ + 3, m_) {}
+
   /// Exact means that the line search compares.
   struct Figures {
     double excess;  ///< h - epsilon^2
@@ -116,7 +120,6 @@ class Sqcqp final : public Method {
   }
 
   double search(const Sample& sample) {
-    // The mean of what agents take for the mean gradient is the mean gradient.
     const Figures start = figures(sample, x_, y_, at_.gy());
     const double slope = mean_(q_ + 1);
     const bool restoring = mean_(q_ + 2) > 0;
@@ -187,11 +190,13 @@ MethodEntry sqcqp_entry() {
           "arXiv:2505.14647",
       .assumes = "exact gradients; nothing convex; x is biased by about epsilon",
       .fails =
-          "noise blocks the line search; may stop at a maximizer of the lower level, which "
+          "noise blocks the line search, which averages over all agents; may stop at a maximizer "
+          "of the lower level, which "
           "safeguard = yes leaves; follows minimizers past where they turn into maximizers",
       .serves = {.set = true},
       .uses_products = true,
       .means_first = true,
+      .always_exact = true,
       .options = {},
       .make = {},
       .cost = {}};
