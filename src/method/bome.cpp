@@ -170,7 +170,9 @@ MethodEntry bome_entry() {
       .formula =
           "T times: yhat <- yhat - gamma gy(x,yhat);  dq = (gx(x,y) - gx(x,yhat), gy(x,y));  "
           "(x,y) <- (x,y) - (alpha,beta) (df + [(phi - <df,dq>)/|dq|^2]_+ dq)",
-      .reference = "M. Ye, B. Liu, S. Wright, P. Stone, Q. Liu, NeurIPS 2022, arXiv:2209.08709",
+      .reference =
+          "M. Ye, B. Liu, S. Wright, P. Stone, Q. Liu, NeurIPS 2022, arXiv:2209.08709, "
+          "algorithm 1",
       .assumes = "lower level Polyak-Lojasiewicz; it may have many minimizers",
       .fails =
           "with a constant step floats below the optimum at a residual of about its square root; "
