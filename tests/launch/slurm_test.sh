@@ -4,8 +4,8 @@
 #
 #   slurm_test.sh EXECUTABLE SOURCE [short|full]
 #
-# short: one job by mpirun that is told to leave almost at once. full: by srun, too, a minute each; a signal while checkpoints are
-# written; a job that dies before its first checkpoint. Returns 77 with one line of explanation where there is no Slurm.
+# short: one job by mpirun that is told to leave early. full: by srun, too, a minute each; a signal while checkpoints are written; a
+# job that dies before its first checkpoint; the limit of requeues. Returns 77 with one line of explanation where there is no Slurm.
 set -uo pipefail
 size=${3:-short}
 # shellcheck source=tests/launch/slurm_cluster.sh
@@ -60,95 +60,85 @@ submit() { # submit OPTION...: sets `job` and `log`
   [[ -n $job ]]
 }
 
-# limited NAME LAUNCHER AHEAD ITERATIONS OPTION...: the job is interrupted at least once and ends in the bits of `reference`.
+# limited NAME LAUNCHER AHEAD OPTION...: a job without an end, but for the time limit; it is requeued, and ends in the bits of an undisturbed run.
 limited() {
-  local name=$1 launcher=$2 ahead=$3 reference=$4 log
-  shift 4
-  submit --nodes 2 --ntasks 2 --time 1 --ahead "$ahead" --launcher "$launcher" --output "$name" problem.ini "$@" || { wrong "$name was not submitted"; return; }
+  local name=$1 launcher=$2 ahead=$3 log
+  shift 3
+  RUN_NAME=$name submit --nodes 2 --ntasks 2 --time 1 --ahead "$ahead" --launcher "$launcher" --output "$name" problem.ini "$@" || { wrong "$name was not submitted"; return; }
   log=$name.slurm-$job.log
-  if ! wait_for "$job" 900; then
+  if ! wait_for "$job" 400; then
     wrong "$name did not end; it is $(job_state "$job")"
     show "$log"
     return
   fi
   show "$log"
   is "$name ends with 0, not $(exit_code_of "$job")" test "$(exit_code_of "$job")" -eq 0
+  is "$name runs on both nodes" grep -q 'on 2 ranks' "$log"
   is "$name was requeued" grep -q "queues again, 1 of" "$log"
   is "$name went on from a checkpoint" grep -q '^resuming at iteration' "$log"
-  is "$name has the bits of the uninterrupted run" same_bits "$reference" "$name"
+  undisturbed "$name" "$@"
+  is "$name has the bits of the undisturbed run" same_bits "$name-undisturbed" "$name"
 }
 
-write_problem problem.ini 300
-start_slurm || { wrong "Slurm did not start"; finish; exit 1; }
-
-# The rate inside of Slurm, where the ranks of two nodes talk over the network: by a first job, which needs no requeue.
-slurm_rate() { # slurm_rate LAUNCHER OPTION...: sets `rate`
-  local launcher=$1 log
-  shift
-  rm -rf first
-  submit --nodes 2 --ntasks 2 --time 1 --launcher "$launcher" --output first problem.ini --run.iterations 100000000 --run.seconds 3 \
-    --run.checkpoint_every 0 --metrics.every 100000000 "$@" && wait_for "$job" 100
-  log=first.slurm-$job.log
-  rate=$(sed -n 's/^time is up after \([0-9]*\) iterations.*/\1/p' "$log" | awk '{ print int($1 / 3) }')
-  is "a job by $launcher ends with 0" test "$(exit_code_of "$job")" -eq 0
-  is "a job by $launcher runs on both nodes" grep -q 'on 2 ranks' "$log"
-  [[ -n $rate && $rate -gt 0 ]] || { show "$log"; return 1; }
-}
-
-# undisturbed NAME OPTION...: the run to compare with
-undisturbed() { "$source/launch/run" 2 problem.ini --run.output "$@" >"$1.log" 2>&1 || { wrong "$1 failed"; tail -3 "$1.log" >&2; }; }
-
-seconds=25 ahead=55
-if [[ $size == full ]]; then seconds=75 ahead=15; fi
-slurm_rate mpirun || { finish; exit 1; }
-options=(--run.iterations "$((rate * seconds))" --run.checkpoint_every 0 --metrics.every "$rate")
-echo "$rate iterations per second; a run of $seconds s under a limit of 60 s, told $ahead s ahead"
-undisturbed reference "${options[@]}"
-limited by-mpirun mpirun "$ahead" reference "${options[@]}"
-
-if [[ $size == full ]]; then
-  slurm_rate srun && limited by-srun srun "$ahead" reference "${options[@]}"
-
-  # With a checkpoint after each iteration the signal comes while one is written.
-  slurm_rate mpirun --run.checkpoint_every 1
-  options=(--run.iterations "$((rate * 40))" --run.checkpoint_every 1 --metrics.every "$rate")
-  undisturbed often "${options[@]}"
-  limited often-by-mpirun mpirun 55 often "${options[@]}"
-  limited often-by-auto auto 55 often "${options[@]}"
-
-  # All ranks die before the first checkpoint, as with a node that fails, and the job is put into the queue again.
-  submit --nodes 2 --ntasks 2 --time 5 --launcher mpirun --output died problem.ini "${options[@]}" --run.checkpoint_every 0
-  for ((i = 0; i < 300; ++i)); do
-    [[ -e died/metrics.csv ]] && break
+wait_for_rows() { # wait_for_rows NAME N: so many lines of metrics.csv
+  for ((i = 0; i < 600; ++i)); do
+    [[ -e $1/metrics.csv && $(wc -l <"$1/metrics.csv") -ge $2 ]] && return
     sleep 0.1
   done
+  wrong "$1 has no $2 rows after a minute"
+}
+
+# All ranks die before the first checkpoint, as with a node that fails, and the job is put into the queue again.
+early_death() {
+  local process
+  RUN_NAME=died submit --nodes 2 --ntasks 2 --time 5 --launcher mpirun --output died problem.ini "${options[@]}"
+  wait_for_rows died 2
   for process in /proc/[0-9]*; do
     if [[ $(readlink "$process/exe") == "$echelon" ]] && grep -qz "^SLURM_JOB_ID=$job$" "$process/environ"; then kill -9 "${process#/proc/}"; fi
   done
   wait_for "$job" 60
-  is "a job whose ranks die fails with $(exit_code_of "$job")" test "$(exit_code_of "$job")" -eq 137
+  is "a job whose ranks die fails with 137, not $(exit_code_of "$job")" test "$(exit_code_of "$job")" -eq 137
   is 'and leaves no checkpoint' test -z "$(ls died/checkpoints)"
   scontrol requeue "$job"
-  sleep 8
-  wait_for "$job" 300
+  sleep 3 # until it counts as pending
+  wait_for "$job" 200
   show "died.slurm-$job.log"
-  is 'a job that is queued again without a checkpoint starts again' same_bits often died
+  undisturbed died "${options[@]}"
+  is 'a job that is queued again without a checkpoint starts again' same_bits died-undisturbed died
   is 'and keeps what was there' test -e died.unfinished-1/config.ini
+}
 
-  # The limit of requeues: the job ends with 75, and the same command goes on.
-  again=(--nodes 2 --ntasks 2 --time 5 --launcher mpirun --requeues 0 --output stopped problem.ini "${options[@]}" --run.checkpoint_every 0)
-  submit "${again[@]}"
-  for ((i = 0; i < 300; ++i)); do
-    [[ $(wc -l <stopped/metrics.csv) -ge 3 ]] 2>/dev/null && break
-    sleep 0.1
-  done
+# The limit of requeues: the job ends with 75, and the same command goes on.
+used_up() {
+  local again=(--nodes 2 --ntasks 2 --time 5 --launcher mpirun --requeues 0 --output stopped problem.ini "${options[@]}")
+  RUN_NAME=stopped submit "${again[@]}"
+  wait_for_rows stopped 3
   scancel --batch --signal=USR2 "$job"
   wait_for "$job" 60
   is "after the last requeue the job ends with 75, not $(exit_code_of "$job")" test "$(exit_code_of "$job")" -eq 75
-  submit "${again[@]}"
-  wait_for "$job" 300
+  touch stopped.enough
+  RUN_NAME=stopped submit "${again[@]}"
+  wait_for "$job" 200
   show "stopped.slurm-$job.log"
   is 'the same command resumes' grep -q '^resuming at iteration' "stopped.slurm-$job.log"
-  is 'and ends in the same bits' same_bits often stopped
+  undisturbed stopped "${options[@]}"
+  is 'and ends in the same bits' same_bits stopped-undisturbed stopped
+}
+
+write_problem problem.ini 300
+write_endless "$scratch/endless"
+export ECHELON_EXECUTABLE=$scratch/endless
+start_slurm || { wrong "Slurm did not start"; finish; exit 1; }
+options=(--run.checkpoint_every 0 --metrics.every 100)
+if [[ $size == short ]]; then
+  limited by-mpirun mpirun 55 "${options[@]}"
+else
+  limited by-mpirun mpirun 15 "${options[@]}"
+  limited by-srun srun 15 "${options[@]}"
+  # With a checkpoint after each iteration the signal comes while one is written.
+  limited often-by-mpirun mpirun 55 --run.checkpoint_every 1 --metrics.every 100
+  limited often-by-auto auto 55 --run.checkpoint_every 1 --metrics.every 100
+  early_death
+  used_up
 fi
 finish

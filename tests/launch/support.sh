@@ -4,6 +4,7 @@ source=$(readlink -f "$2")
 shift 2
 scratch=${ECHELON_SCRATCH:-$(mktemp -d)}
 cd "$scratch" || exit 1
+export RUN_NAME=
 export ECHELON_EXECUTABLE=$echelon HWLOC_HIDE_ERRORS=2 RES_OPTIONS="timeout:1 attempts:1" OMP_NUM_THREADS=1
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_btl_vader_single_copy_mechanism=none
 export OMPI_MCA_mpi_yield_when_idle=1 # cores are shared with other tests
@@ -55,12 +56,30 @@ every = 1000
 INI
 }
 
-# iterations_per_second RANKS OPTION...: measured over some seconds; a machine that is busy at other times only makes runs last longer or shorter.
-iterations_per_second() {
-  local ranks=$1
-  shift
-  rm -rf calibration
-  "$source/launch/run" "$ranks" problem.ini --run.output calibration --run.iterations 100000000 --run.seconds 2 \
-    --run.checkpoint_every 0 "$@" >calibration.log 2>&1 || { cat calibration.log >&2; return 1; }
-  sed -n 's/^done.* after \([0-9]*\) iterations.*/\1/p; s/.* after \([0-9]*\) iterations, .*/\1/p' calibration.log | tail -1 | awk '{ print int($1 / 2) }'
+# write_endless FILE: an executable that runs without an end until it has been disturbed enough, which the file $RUN_NAME.enough or a requeue
+# by Slurm says, and from then on to some iterations past the newest checkpoint. So disturbances always find the run at work, whatever
+# the pace of the machine. The total is left in $RUN_NAME.total; rank 0's command line is everybody's.
+write_endless() {
+  cat >"$1" <<SH
+#!/bin/sh
+total=100000000
+if [ -e "\$RUN_NAME.total" ]; then
+  total=\$(cat "\$RUN_NAME.total")
+elif [ -e "\$RUN_NAME.enough" ] || [ "\${SLURM_RESTART_COUNT:-0}" -gt 0 ]; then
+  newest=0
+  for manifest in "\$RUN_NAME"/checkpoints/*/manifest.txt; do
+    [ ! -e "\$manifest" ] || newest=\$(basename "\$(dirname "\$manifest")" | sed 's/^0*//')
+  done
+  total=\$((newest + 300))
+  [ "\${OMPI_COMM_WORLD_RANK:-\${PMIX_RANK:-0}}" != 0 ] || echo "\$total" >"\$RUN_NAME.total"
+fi
+exec "$echelon" "\$@" --run.iterations "\$total"
+SH
+  chmod +x "$1"
+}
+
+# undisturbed NAME OPTION...: the run NAME-undisturbed on two ranks with as many iterations as NAME was told to make.
+undisturbed() {
+  ECHELON_EXECUTABLE=$echelon "$source/launch/run" 2 problem.ini --run.output "$1-undisturbed" "${@:2}" --run.iterations "$(cat "$1.total")" \
+    >"$1-undisturbed.log" 2>&1 || { wrong "the undisturbed run failed"; tail -3 "$1-undisturbed.log" >&2; }
 }
