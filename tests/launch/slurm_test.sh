@@ -5,7 +5,8 @@
 #   slurm_test.sh EXECUTABLE SOURCE [short|full]
 #
 # short: one job by mpirun that is told to leave early. full: by srun, too, a minute each; a signal while checkpoints are written; a
-# job that dies before its first checkpoint; the limit of requeues. Returns 77 with one line of explanation where there is no Slurm.
+# job that dies before its first checkpoint; signals by hand; the limit of requeues. Returns 77 with one line of explanation where there
+# is no Slurm.
 set -uo pipefail
 size=${3:-short}
 # shellcheck source=tests/launch/slurm_cluster.sh
@@ -108,11 +109,29 @@ early_death() {
   is 'and keeps what was there' test -e died.unfinished-1/config.ini
 }
 
-# The limit of requeues: the job ends with 75, and the same command goes on.
-used_up() {
-  local again=(--nodes 2 --ntasks 2 --time 5 --launcher mpirun --requeues 0 --output stopped problem.ini "${options[@]}")
-  RUN_NAME=stopped submit "${again[@]}"
+# By hand: USR1 saves, TERM saves and ends the job.
+by_hand() {
+  RUN_NAME=stopped submit --nodes 2 --ntasks 2 --time 5 --launcher mpirun --output stopped problem.ini "${options[@]}"
   wait_for_rows stopped 3
+  scancel --batch --signal=USR1 "$job"
+  for ((i = 0; i < 100; ++i)); do
+    compgen -G 'stopped/checkpoints/*/manifest.txt' >/dev/null && break
+    sleep 0.2
+  done
+  is 'USR1 saves' compgen -G 'stopped/checkpoints/*/manifest.txt'
+  is 'and the job goes on' test "$(job_state "$job")" == RUNNING
+  scancel --batch --signal=TERM "$job"
+  wait_for "$job" 60
+  is "after TERM the job ends with 75, not $(exit_code_of "$job")" test "$(exit_code_of "$job")" -eq 75
+  is 'and does not queue again' test "$(job_state "$job")" == FAILED
+}
+
+# The limit of requeues: the job ends with 75, and the same command goes on. The run is that of by_hand.
+used_up() {
+  local again=(--nodes 2 --ntasks 2 --time 5 --launcher mpirun --requeues 0 --output stopped problem.ini "${options[@]}") rows
+  rows=$(wc -l <stopped/metrics.csv)
+  RUN_NAME=stopped submit "${again[@]}"
+  wait_for_rows stopped "$((rows + 2))"
   scancel --batch --signal=USR2 "$job"
   wait_for "$job" 60
   is "after the last requeue the job ends with 75, not $(exit_code_of "$job")" test "$(exit_code_of "$job")" -eq 75
@@ -139,6 +158,7 @@ else
   limited often-by-mpirun mpirun 55 --run.checkpoint_every 1 --metrics.every 100
   limited often-by-auto auto 55 --run.checkpoint_every 1 --metrics.every 100
   early_death
+  by_hand
   used_up
 fi
 finish
