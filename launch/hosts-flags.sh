@@ -55,7 +55,7 @@ read_hosts() {
 
 is_this_host() { [[ $1 == localhost || $1 == 127.0.0.1 || $1 == "$(hostname)" || $1 == "$(hostname -s)" ]]; }
 
-# prepare_hosts FILE SCRIPT: asks every host whether it is there, and sets `mpirun`, `slots` and `silent` for those that are.
+# prepare_hosts FILE SCRIPT: asks every host whether it is there, and sets `mpirun`, `slots` and `silent` for those that are; 76 if none is.
 prepare_hosts() {
   local h probes=() probe names counts
   read_hosts "$1" "$2"
@@ -83,7 +83,7 @@ prepare_hosts() {
   done
   if [[ $slots -eq 0 ]]; then
     echo "$2: no host of $1 answers to \`$agent HOST true\`" >&2
-    exit 76
+    return 76
   fi
   # What ranks get between the first failure among them and the end. The directory of the session is on local disks.
   mpirun=(mpirun --hostfile "$hosts_folder/hosts" --mca plm_rsh_agent "$agent" --mca odls_base_sigkill_timeout "$grace"

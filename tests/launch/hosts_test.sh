@@ -45,6 +45,27 @@ launch 76 'no answer .* from ech9' hosts "${over[@]}" with-a-dead-host problem.i
 launch 0 'on 5 ranks' restart "${over[@]}" --hosts with-a-dead-host problem.ini --run.output without
 is 'the ranks that are left have the same bits' same_bits alone without
 
+# A host that falls silent after the first attempt, and one that answers again for the third.
+cat >moody <<SH
+#!/bin/sh
+[ "\$1" != ech2 ] || [ "\$(cat $scratch/attempts)" != 1 ] || exit 255
+exec "$ECHELON_AGENT" "\$@"
+SH
+cat >sometimes <<SH
+#!/bin/sh
+count=\$(cat attempts)
+[ "\$count" -lt 2 ] || exec "$echelon" "\$@"
+[ "\$OMPI_COMM_WORLD_RANK" = 0 ] || exec sleep 5
+echo \$((count + 1)) >attempts
+exit 70
+SH
+chmod +x moody sometimes
+echo 0 >attempts
+ECHELON_EXECUTABLE=$scratch/sometimes launch 0 'no answer from ech2; this attempt is on 3 ranks' restart --agent "$scratch/moody" --interface eth0 --wait 0 \
+  --hosts "$ECHELON_HOSTS" -- problem.ini --run.output back
+is 'the host is taken in again' grep -q 'on 5 ranks' out
+is 'and the bits are the same' same_bits alone back
+
 # A signal to the script reaches the ranks on all hosts.
 "$source/launch/hosts" "${over[@]}" "$ECHELON_HOSTS" problem.ini --run.output long --run.iterations 100000000 --run.checkpoint_every 0 >out 2>err </dev/null &
 job=$!
