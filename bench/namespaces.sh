@@ -2,6 +2,8 @@
 # mpirun across N hosts of this machine: network namespaces on one switch, each with a link of limited rate, one slot per host.
 #
 #   bench/namespaces.sh N RATE -- [MPIRUN OPTION ...] PROGRAM [ARGUMENT ...]
+#   bench/namespaces.sh N RATE --command COMMAND [ARGUMENT ...]     runs COMMAND on ech0 in place of mpirun, with ECHELON_HOSTS, a
+#                                        file of the hosts' names, and ECHELON_AGENT, which runs words on a host as ssh would
 #
 # RATE is what a host can send, and also what it can receive, in tc's words (100mbit). Hosts are named ech0 .. echN-1, have the
 # addresses 10.77.0.1 .. N and one interface, eth0. Rank r runs on host r; mpirun runs on ech0. Returns mpirun's code, or 77 with
@@ -21,8 +23,8 @@ elif [[ ${1:-} == --agent ]]; then # what mpirun calls in place of ssh: HOST WOR
   exec "$0" --enter "$2" sh -c "${*:3}"
 fi
 
-usage="usage: bench/namespaces.sh N RATE -- [MPIRUN OPTION ...] PROGRAM [ARGUMENT ...]"
-[[ $# -ge 4 && $1 =~ ^[1-9][0-9]*$ && $1 -le 250 && $3 == -- ]] || { echo "$usage" >&2; exit 2; }
+usage="usage: bench/namespaces.sh N RATE -- [MPIRUN OPTION ...] PROGRAM [ARGUMENT ...], or N RATE --command COMMAND [ARGUMENT ...]"
+[[ $# -ge 4 && $1 =~ ^[1-9][0-9]*$ && $1 -le 250 && $3 =~ ^--(command)?$ ]] || { echo "$usage" >&2; exit 2; }
 
 # ---- outside: checks, then the same script inside private namespaces ----
 if [[ -z ${ECHELON_INSIDE_NAMESPACES:-} ]]; then
@@ -49,6 +51,7 @@ fi
 # ---- inside: this network namespace is the switch ----
 hosts=$1
 rate=$2
+what=$3
 shift 3
 
 mount -t tmpfs -o mode=755 run /run # names of namespaces and files of our own
@@ -89,6 +92,11 @@ chmod +x "$folder/agent"
 names=$(seq -s, -f 'ech%.0f' 0 $((hosts - 1)))
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 HWLOC_HIDE_ERRORS=2 RES_OPTIONS="timeout:1 attempts:1"
 code=0
+if [[ $what == --command ]]; then
+  seq -f 'ech%.0f slots=1' 0 $((hosts - 1)) >"$folder/hostfile"
+  ECHELON_HOSTS=$folder/hostfile ECHELON_AGENT=$folder/agent OMPI_MCA_orte_tmpdir_base=$folder "$0" --enter ech0 "$@" </dev/null || code=$?
+  exit "$code"
+fi
 # Ranks yield, since these hosts share the cores of one.
 "$0" --enter ech0 mpirun --host "$names" -n "$hosts" --bind-to none --mca plm_rsh_agent "$folder/agent" --mca btl tcp,self \
   --mca btl_tcp_if_include eth0 --mca oob_tcp_if_include eth0 --mca pml ob1 \

@@ -46,6 +46,12 @@ std::string need_text(NetworkNeed need) {
   }
 }
 
+/// For formulas: which symbols have which length.
+constexpr const char* shapes_text =
+    "shapes, per agent: x, fx, gx and directions u of x in R^p; y, fy, gy and all else of the "
+    "lower level (z, v, w, yhat, theta, y_j) in R^q; H = d2g/dy2 is q x q, J = d(gy)/dx is "
+    "q x p; f, g, h, multipliers and steps are numbers; p and q are the problem's";
+
 /// What a method takes into account of a lower level besides its smooth part.
 std::string serves_text(const LowerLevel& serves) {
   if (serves.equalities) return "lower levels with linear equality constraints";
@@ -54,6 +60,18 @@ std::string serves_text(const LowerLevel& serves) {
   if (serves.set) text += ", also kept in a box, a ball or a simplex";
   if (serves.nonsmooth) text += ", also with a nonsmooth term that has a proximal map";
   return text;
+}
+
+/// How what the strategies' names say becomes steps.
+std::string means_text(const MethodEntry& method) {
+  if (method.always_exact) {
+    return "means: exact and first, whatever the strategies; all agents take the same step";
+  }
+  if (method.means_first) {
+    return "means: first, then combined; any strategy but all-reduce stands for dynamic average "
+           "consensus";
+  }
+  return "means: of directions, as the strategies say";
 }
 
 /// Such as "121 + 120 p".
@@ -100,6 +118,7 @@ Shown shown_preset(const Preset& preset) {
                                  "composition: " + composition,
                                  "numbers sent per agent and iteration: " + cost.traffic_text(),
                                  "oracle calls per agent and iteration: " + calls_text(cost),
+                                 shapes_text,
                                  "assumes: " + method.assumes,
                                  "serves: " + serves_text(method.serves)};
   if (!preset.note.empty()) facts.push_back("note: " + preset.note);
@@ -130,8 +149,8 @@ std::vector<Shown> everything() {
          entry.reference,
          "method",
          entry.options(),
-         {"assumes: " + entry.assumes, "fails: " + entry.fails,
-          "serves: " + serves_text(entry.serves),
+         {shapes_text, "assumes: " + entry.assumes, "fails: " + entry.fails,
+          "serves: " + serves_text(entry.serves), means_text(entry),
           std::string("data kernels run in ") + (entry.uses_products ? "double" : "float") +
               " unless problem.precision says otherwise"}});
   }

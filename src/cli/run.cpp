@@ -48,8 +48,7 @@ void print_head(Experiment& experiment) {
               consensus.entry(Role::upper).name.c_str(), consensus.entry(Role::lower).name.c_str(),
               consensus.entry(Role::auxiliary).name.c_str());
   if (experiment.method_entry().means_first) {
-    const bool exact = consensus.entry(Role::upper).name == "all-reduce" &&
-                       consensus.entry(Role::lower).name == "all-reduce";
+    const bool exact = experiment.method_entry().always_exact || consensus.all_reduced();
     std::printf("means      %s\n",
                 exact
                     ? "exact; all agents take the same step"

@@ -108,8 +108,7 @@ CompositionCost cost_of(const GeneralOptions& general, Configuration& configurat
     add_steps(cost, consensus, Role::lower, Length::lower, method.y_steps);
     add_steps(cost, consensus, Role::auxiliary, Length::lower, method.auxiliary_steps);
   } else {
-    const bool exact = consensus.entry(Role::upper).name == "all-reduce" &&
-                       consensus.entry(Role::lower).name == "all-reduce";
+    const bool exact = entry.always_exact || consensus.all_reduced();
     const auto rounds = static_cast<double>(consensus.all.mixing_rounds);
     add_means(cost, method, exact, rounds);
     if (!exact) {

@@ -27,11 +27,19 @@ struct AdamOptions {
 ///     a <- beta1 a + (1 - beta1) D         b <- beta2 b + (1 - beta2) D^2
 ///     step along  (a / (1 - beta1^t)) / (sqrt(b / (1 - beta2^t)) + epsilon) + weight_decay s
 ///
-/// Source: I. Loshchilov, F. Hutter, ICLR 2019, arXiv:1711.05101.
+/// In a set other than a box all entries of a column share the largest b: steps of different
+/// scales, projected, would rest where D is not normal to the set.
+///
+/// Source: I. Loshchilov, F. Hutter, ICLR 2019, arXiv:1711.05101; the shared scale is our own.
 class Adam {
  public:
-  Adam(const AdamOptions& options, Index rows, int columns)
-      : options_(options), first_(rows, columns), second_(rows, columns), step_(rows, columns) {}
+  /// For a variable of `rows` entries that stays in `set`.
+  Adam(const AdamOptions& options, const FeasibleSet& set, Index rows, int columns)
+      : options_(options),
+        by_entry_(set.is_whole_space() || set.kind() == FeasibleSet::Kind::box),
+        first_(rows, columns),
+        second_(rows, columns),
+        step_(rows, columns) {}
 
   /// d x m, valid until the next call. `value` is what will step.
   const AgentView& direction(std::uint64_t k, const AgentView& mean, const AgentView& value,
@@ -46,6 +54,11 @@ class Adam {
         double& b = second_(r, i);
         a = options_.beta1 * a + (1 - options_.beta1) * entry;
         b = options_.beta2 * b + (1 - options_.beta2) * entry * entry;
+      }
+      const double largest = by_entry_ ? 0 : second_.col(i).maxCoeff();
+      for (Index r = 0; r < mean.rows(); ++r) {
+        const double a = first_(r, i);
+        const double b = by_entry_ ? second_(r, i) : largest;
         step_(r, i) = a / first_seen / (std::sqrt(b / second_seen) + options_.epsilon) +
                       weight_decay * value(r, i);
       }
@@ -60,6 +73,7 @@ class Adam {
 
  private:
   AdamOptions options_;
+  bool by_entry_;
   AgentMatrix first_, second_, step_;
 };
 

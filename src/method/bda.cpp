@@ -88,7 +88,7 @@ MethodEntry bda_entry() {
           "x <- x - alpha d f(x, y_T(x)) / dx, in reverse mode",
       .reference = "R. Liu, P. Mu, X. Yuan, S. Zeng, J. Zhang, ICML 2020, arXiv:2006.04045",
       .assumes = "lower level convex, maybe with many minimizers; keeps T copies of y",
-      .fails = "biased by about 1 / T",
+      .fails = "biased by about 1 / T; where F jumps at the optimum it ends beside the jump",
       .serves = {.set = true},
       .uses_products = true,
       .means_first = false,

@@ -51,8 +51,8 @@ struct BomeOptions {
 ///     lambda = [(phi - <df, dq>) / |dq|^2]_+,   phi = eta |dq|^2  or  eta q
 ///     (x, y) <- (x, y) - (alpha, beta) (df + lambda dq)
 ///
-/// df, dq and q are network means. Where y is kept in a set with projection P, the y-part of dq is
-/// y - P(y - grad_y g), which vanishes at solutions on the boundary too.
+/// df, dq and q are network means. Where y is kept in a set, the y-part of dq is what is left of
+/// grad_y g along it, which vanishes at solutions on the boundary too.
 class Bome final : public Method {
  public:
   Bome(const MethodContext& context, const BomeOptions& options)
@@ -138,14 +138,14 @@ class Bome final : public Method {
     const AgentView fx = means_.mean(0), fy = means_.mean(1), qx = means_.mean(2);
     AgentMatrix& qy = gy_hat_;  // its last use was in the inner loop
     qy.col(i) = means_.mean(3).col(i);
-    to_lower_residual(y_.set(), y_.value().col(i), qy.col(i));
-    const InnerProducts products{
-        .aa = fx.col(i).squaredNorm() + fy.col(i).squaredNorm(),
-        .ab = fx.col(i).dot(qx.col(i)) + fy.col(i).dot(qy.col(i)),
-        .bb = qx.col(i).squaredNorm() + qy.col(i).squaredNorm(),
-    };
-    const double phi = options_.eta * (options_.by_value() ? means_.mean(4)(0, i) : products.bb);
-    const double lambda = linear_constraint_multiplier(products, phi);
+    to_gradient_along(y_.set(), y_.value().col(i), qy.col(i));
+    const InnerProducts of_y{.aa = fy.col(i).squaredNorm(),
+                             .ab = fy.col(i).dot(qy.col(i)),
+                             .bb = qy.col(i).squaredNorm()};
+    const double square = qx.col(i).squaredNorm() + of_y.bb;
+    const double phi = options_.eta * (options_.by_value() ? means_.mean(4)(0, i) : square);
+    const double lambda =
+        multiplier_in_set(x_.set(), x_.value().col(i), fx.col(i), qx.col(i), of_y, phi);
     dx_.col(i) = options_.momentum * dx_.col(i) + fx.col(i) + lambda * qx.col(i);
     dy_.col(i) = options_.momentum * dy_.col(i) + fy.col(i) + lambda * qy.col(i);
   }
@@ -170,7 +170,9 @@ MethodEntry bome_entry() {
       .formula =
           "T times: yhat <- yhat - gamma gy(x,yhat);  dq = (gx(x,y) - gx(x,yhat), gy(x,y));  "
           "(x,y) <- (x,y) - (alpha,beta) (df + [(phi - <df,dq>)/|dq|^2]_+ dq)",
-      .reference = "M. Ye, B. Liu, S. Wright, P. Stone, Q. Liu, NeurIPS 2022, arXiv:2209.08709",
+      .reference =
+          "M. Ye, B. Liu, S. Wright, P. Stone, Q. Liu, NeurIPS 2022, arXiv:2209.08709, "
+          "algorithm 1",
       .assumes = "lower level Polyak-Lojasiewicz; it may have many minimizers",
       .fails =
           "with a constant step floats below the optimum at a residual of about its square root; "

@@ -46,7 +46,7 @@ struct BvfimOptions {
             .auxiliary_steps = inner,
             .p_means = 1,
             .q_means = outer,
-            .scalar_means = 1,
+            .scalars_exact = 1,
             .gradients = inner + 2 * outer + 3,
             .values = 1};
   }
@@ -68,6 +68,8 @@ struct BvfimOptions {
 ///     V = mean g(x, z) + mu d_k |z|^2 + slack,        w = sigma d_k / (V + m + 1e-8)
 ///     repeat T_y times:  y <- y - beta mean (grad_y f + 2 theta d_k y + w grad_y g(x, y))
 ///     x <- x - alpha Adam(mean (grad_x f + w (grad_x g(x, y) - grad_x g(x, z))))
+///
+/// V is an exact mean: w has a pole at V = -m, which single agents' values may cross.
 class Bvfim final : public Method {
  public:
   Bvfim(const MethodContext& context, const BvfimOptions& options)
@@ -79,13 +81,14 @@ class Bvfim final : public Method {
         p_(context.problem.upper_dimension()),
         q_(context.problem.lower_dimension()),
         m_(context.network.agents().count()),
-        value_(context.mean_tracker("value", {1})),
+        average_(context),
+        value_(1, m_),
         y_direction_(context.mean_tracker("y_direction", {q_})),
         x_direction_(context.mean_tracker("x_direction", {p_})),
         z_estimator_(context.make_estimator({q_})),
         y_estimator_(context.make_estimator({q_, q_})),
         x_estimator_(context.make_estimator({p_, p_, p_})),
-        adam_(options.adam, p_, m_),
+        adam_(options.adam, problem_.upper_set(), p_, m_),
         gy_z_(q_, m_),
         fy_(q_, m_),
         fx_(p_, m_),
@@ -118,7 +121,6 @@ class Bvfim final : public Method {
     visitor.within("x", x_);
     visitor.within("y", y_);
     visitor.within("z", z_);
-    visitor.within("value", value_);
     visitor.within("y_direction", y_direction_);
     visitor.within("x_direction", x_direction_);
     visitor.within("z_estimator", *z_estimator_);
@@ -129,14 +131,13 @@ class Bvfim final : public Method {
 
  private:
   void find_weight(const Sample& sample, double d) {
-    AgentView value = value_.component(0);
-    problem_.values(Level::lower, sample, x_, z_, value);
+    problem_.values(Level::lower, sample, x_, z_, value_);
     parallel_for(m_, [&](int i) {
-      value(0, i) += options_.mu * d * z_.value().col(i).squaredNorm() + options_.slack;
+      value_(0, i) += options_.mu * d * z_.value().col(i).squaredNorm() + options_.slack;
     });
-    value_.update();
+    average_(value_);
     parallel_for(m_, [&](int i) {
-      const double above = std::max(value_.mean(0)(0, i) + options_.bound, 0.0);
+      const double above = std::max(value_(0, i) + options_.bound, 0.0);
       weight_(0, i) = options_.sigma * d / (above + 1e-8);
     });
   }
@@ -176,7 +177,9 @@ class Bvfim final : public Method {
   ConsensusVariable x_, y_, z_;
   Index p_, q_;
   int m_;
-  MeanTracker value_, y_direction_, x_direction_;
+  ExactMean average_;
+  AgentMatrix value_;
+  MeanTracker y_direction_, x_direction_;
   std::unique_ptr<GradientEstimator> z_estimator_, y_estimator_, x_estimator_;
   Adam adam_;
   AgentMatrix gy_z_, fy_, fx_, gx_z_, weight_;

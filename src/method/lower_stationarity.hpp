@@ -6,7 +6,7 @@
 
 #include "echelon/core/parallel.hpp"
 #include "products.hpp"
-#include "quadratic_programs.hpp"
+#include "steps_in_set.hpp"
 
 namespace echelon::detail {
 
@@ -18,6 +18,25 @@ inline void to_lower_residual(const FeasibleSet& set, const Eigen::Ref<const Vec
   VectorXd moved = y - gy;
   set.project(moved);
   gy = y - moved;
+}
+
+/// Turns grad_y g, the contents of `gy`, into what is left of it for steps inside the set: r as
+/// above, with its part along the set stretched to that of the gradient. P' at y - grad_y g is the
+/// projector onto the directions along the set times some c <= 1, which on a ball is below 1 by
+/// its curvature: that much r is shorter there than the derivative of g along the set.
+inline void to_gradient_along(const FeasibleSet& set, const Eigen::Ref<const VectorXd>& y,
+                              Eigen::Ref<VectorXd> gy) {
+  if (set.is_whole_space()) return;
+  const VectorXd target = y - gy;
+  to_lower_residual(set, y, gy);
+  VectorXd along = gy;
+  set.apply_derivative(target, along);
+  VectorXd again = along;
+  set.apply_derivative(target, again);
+  const double square = along.squaredNorm();
+  if (square == 0) return;
+  const double c = along.dot(again) / square;
+  gy += (1 / c - 1) / c * along;
 }
 
 /// Per agent, from network means, stage by stage:
@@ -78,9 +97,22 @@ class LowerStationarity {
 
   /// Of a = (fx, fy) and b = dh of local agent i.
   InnerProducts inner_products(int i) {
-    return {.aa = fx().col(i).squaredNorm() + fy().col(i).squaredNorm(),
-            .ab = fx().col(i).dot(hx_.col(i)) + fy().col(i).dot(hy_.col(i)),
-            .bb = hx_.col(i).squaredNorm() + hy_.col(i).squaredNorm()};
+    const InnerProducts of_y = inner_products_of_y(i);
+    return {.aa = fx().col(i).squaredNorm() + of_y.aa,
+            .ab = fx().col(i).dot(hx_.col(i)) + of_y.ab,
+            .bb = hx_.col(i).squaredNorm() + of_y.bb};
+  }
+  InnerProducts inner_products_of_y(int i) {
+    return {.aa = fy().col(i).squaredNorm(),
+            .ab = fy().col(i).dot(hy_.col(i)),
+            .bb = hy_.col(i).squaredNorm()};
+  }
+
+  /// min 1/2 |d + df|^2 subject to <dh, d> <= -r gives d = -df - multiplier dh, where x may be held
+  /// by its set.
+  double multiplier(const ConsensusVariable& x, int i, double r) {
+    return multiplier_in_set(x.set(), x.value().col(i), fx().col(i), hx_.col(i),
+                             inner_products_of_y(i), r);
   }
 
   void visit_state(StateVisitor& visitor) {

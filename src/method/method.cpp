@@ -58,6 +58,10 @@ bool ConsensusOptions::personal() const {
   return lower.personal;
 }
 
+bool ConsensusOptions::all_reduced() const {
+  return entry(Role::upper).name == "all-reduce" && entry(Role::lower).name == "all-reduce";
+}
+
 std::unique_ptr<GradientEstimator> MethodContext::make_estimator(
     const std::vector<Index>& outputs, const std::vector<Index>& arguments, bool collective) const {
   const Index q = problem.lower_dimension();
@@ -118,8 +122,15 @@ bool MethodContext::exact_means() const {
       "consensus.y = none: this method combines means over all agents of lower-level quantities "
       "(a personal lower level has none); choose consensus.y = all-reduce, or a method such as "
       "f2ba or soba");
-  const auto exact = [&](Role role) { return consensus.entry(role).name == "all-reduce"; };
-  return exact(Role::upper) && exact(Role::lower);
+  return consensus.all_reduced();
+}
+
+MethodContext MethodContext::with_exact_means() const {
+  exact_means();  // refuses a personal lower level
+  MethodContext exact = *this;
+  exact.consensus.strategy = "all-reduce";
+  exact.consensus.x = exact.consensus.y = exact.consensus.auxiliary = "";
+  return exact;
 }
 
 MeanTracker MethodContext::mean_tracker(std::string name, const std::vector<Index>& heights) const {

@@ -107,7 +107,9 @@ MethodEntry moreau_entry() {
           "y <- y - beta (mu fy + gy(x,y) - (y - theta)/s)",
       .reference = "Y. Ma, X. Wang, W. Yao, J. Zhang, 2026, arXiv:2601.22682 (SUN-DSBO)",
       .assumes = "neither level convex; x is biased by about mu",
-      .fails = "slow in x where mu is small: about 1 / (alpha mu) iterations",
+      .fails =
+          "slow in x where mu is small: about 1 / (alpha mu) iterations; drifts beside the answer "
+          "of a bilinear game",
       .serves = {.set = true},
       .uses_products = false,
       .means_first = false,

@@ -104,7 +104,7 @@ class PgdCqa final : public Method {
     const double dh = std::sqrt(products.bb);
     const double scale = options_.first_mode() ? dh * dh / residual : dh;  // dh = 0 if residual is
     const double rho = options_.rate() * scale * (residual - options_.tolerance);
-    const double lambda = linear_constraint_multiplier(products, rho);
+    const double lambda = at_.multiplier(x_, i, rho);
     const double largest = options_.largest_multiplier;
     return largest > 0 ? std::min(lambda, largest) : lambda;
   }

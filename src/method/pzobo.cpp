@@ -201,7 +201,7 @@ MethodEntry pzobo_entry() {
       .formula =
           "y_j = N lower steps at x + mu u_j from one y;  x <- x - alpha (fx(x,y_0) + "
           "1/Q sum_j <(y_j - y_0)/mu, fy(x,y_0)> u_j)",
-      .reference = "D. Sow, K. Ji, Y. Liang, NeurIPS 2022, arXiv:2110.07004",
+      .reference = "D. Sow, K. Ji, Y. Liang, NeurIPS 2022, arXiv:2110.07004, algorithm 1",
       .assumes = "lower level strongly convex, few upper unknowns",
       .fails =
           "noise of variance about p / Q on x; stops at a wrong point where the lower level "

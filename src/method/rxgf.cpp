@@ -90,8 +90,7 @@ class Rxgf final : public Method {
 
   double multiplier(int i) {
     const double excess = at_.r().col(i).squaredNorm() - options_.epsilon * options_.epsilon;
-    const double lambda =
-        linear_constraint_multiplier(at_.inner_products(i), options_.alpha * excess);
+    const double lambda = at_.multiplier(x_, i, options_.alpha * excess);
     const double largest = options_.largest_multiplier;
     return largest > 0 ? std::min(lambda, largest) : lambda;
   }

@@ -58,9 +58,9 @@ class ScaleBio final : public Method {
         m_(context.network.agents().count()),
         means_(context.mean_tracker("scalebio", {p_, q_, q_})),
         estimator_(context.make_estimator({p_, q_, q_})),
-        adam_x_(options.adam, p_, m_),
-        adam_y_(options.adam, q_, m_),
-        adam_z_(options.adam, q_, m_),
+        adam_x_(options.adam, problem_.upper_set(), p_, m_),
+        adam_y_(options.adam, problem_.lower_set(), q_, m_),
+        adam_z_(options.adam, problem_.lower_set(), q_, m_),
         fx_(p_, m_),
         fy_(q_, m_),
         gx_z_(p_, m_) {}

@@ -42,28 +42,15 @@ struct SqcqpOptions {
 ///     t = 1, 1/2, 1/4, ... until h and f fall enough;   (x, y) <- (x, y) + t d
 ///
 /// df, v = grad_y g and dh = 2 (J'v, H v) are network means. The line search compares exact means,
-/// whatever the strategies, so that all agents take the same t. With a set for y as in
-/// LowerStationarity.
+/// so that all agents take the same t, and its long steps keep the iterates in motion near the
+/// bound, where tracked means would lag behind: all means are exact, whatever the strategies. With
+/// a set for y as in LowerStationarity. Where x is at the bound of a set of its own and d would
+/// leave it, fx and the x-part of dh count along the set alone: what the projection takes away
+/// must not be counted on, or no t is short enough.
 class Sqcqp final : public Method {
  public:
-  Sqcqp(const MethodContext& context, const SqcqpOptions& options)
-      : problem_(context.problem),
-        network_(context.network),
-        options_(options),
-        x_(context.upper_variable_of_means("x")),
-        y_(context.lower_variable_of_means("y")),
-        at_(context, options.products),
-        safeguard_(context, options.safeguard, options.products, 1.5 * options.epsilon),
-        p_(problem_.upper_dimension()),
-        q_(problem_.lower_dimension()),
-        m_(network_.agents().count()),
-        dx_(p_, m_),
-        dy_(q_, m_),
-        trial_x_(p_, m_),
-        trial_y_(q_, m_),
-        gy_(q_, m_),
-        value_(1, m_),
-        figures_(q_ + 3, m_) {}
+  Sqcqp(const MethodContext& given, const SqcqpOptions& options)
+      : Sqcqp(options, given.with_exact_means()) {}
 
   void iterate(std::uint64_t k) override {
     safeguard_(k, x_, y_);
@@ -85,6 +72,25 @@ class Sqcqp final : public Method {
   }
 
  private:
+  Sqcqp(const SqcqpOptions& options, const MethodContext& context)
+      : problem_(context.problem),
+        network_(context.network),
+        options_(options),
+        x_(context.upper_variable_of_means("x")),
+        y_(context.lower_variable_of_means("y")),
+        at_(context, options.products),
+        safeguard_(context, options.safeguard, options.products, 1.5 * options.epsilon),
+        p_(problem_.upper_dimension()),
+        q_(problem_.lower_dimension()),
+        m_(network_.agents().count()),
+        dx_(p_, m_),
+        dy_(q_, m_),
+        trial_x_(p_, m_),
+        trial_y_(q_, m_),
+        gy_(q_, m_),
+        value_(1, m_),
+        figures_(q_ + 3, m_) {}
+
   /// Exact means that the line search compares.
   struct Figures {
     double excess;  ///< h - epsilon^2
@@ -93,16 +99,27 @@ class Sqcqp final : public Method {
 
   void find_direction(int i) {
     const double excess = at_.r().col(i).squaredNorm() - tolerated();
-    const Combination d =
-        quadratic_constraint_step(at_.inner_products(i), options_.weight, -options_.alpha * excess);
-    dx_.col(i) = d.of_a * at_.fx().col(i) + d.of_b * at_.hx().col(i);
+    const VectorXd fx = at_.fx().col(i), hx = at_.hx().col(i);
+    const auto step_for = [&](const InnerProducts& products) {
+      return quadratic_constraint_step(products, options_.weight, -options_.alpha * excess);
+    };
+    Combination d = step_for(at_.inner_products(i));
+    HeldProducts held{fx, hx, {}};
+    for (int pass = 0; pass < most_passes && !x_.set().is_whole_space(); ++pass) {
+      const Combination before = d;
+      held = held_products(x_.set(), x_.value().col(i), d.of_a * fx + d.of_b * hx, fx, hx,
+                           at_.inner_products_of_y(i));
+      d = step_for(held.all);
+      const double moved = std::abs(d.of_a - before.of_a) + std::abs(d.of_b - before.of_b);
+      if (moved <= 1e-12 * (1 + std::abs(before.of_b))) break;
+    }
+    dx_.col(i) = d.of_a * held.a + d.of_b * held.b;
     dy_.col(i) = d.of_a * at_.fy().col(i) + d.of_b * at_.hy().col(i);
-    figures_(q_ + 1, i) = at_.fx().col(i).dot(dx_.col(i)) + at_.fy().col(i).dot(dy_.col(i));
+    figures_(q_ + 1, i) = held.a.dot(dx_.col(i)) + at_.fy().col(i).dot(dy_.col(i));
     figures_(q_ + 2, i) = d.feasible ? 0 : 1;
   }
 
   double search(const Sample& sample) {
-    // The mean of what agents take for the mean gradient is the mean gradient.
     const Figures start = figures(sample, x_, y_, at_.gy());
     const double slope = mean_(q_ + 1);
     const bool restoring = mean_(q_ + 2) > 0;
@@ -173,11 +190,13 @@ MethodEntry sqcqp_entry() {
           "arXiv:2505.14647",
       .assumes = "exact gradients; nothing convex; x is biased by about epsilon",
       .fails =
-          "noise blocks the line search; may stop at a maximizer of the lower level, which "
-          "safeguard = yes leaves",
+          "noise blocks the line search, which averages over all agents; may stop at a maximizer "
+          "of the lower level, which "
+          "safeguard = yes leaves; follows minimizers past where they turn into maximizers",
       .serves = {.set = true},
       .uses_products = true,
       .means_first = true,
+      .always_exact = true,
       .options = {},
       .make = {},
       .cost = {}};

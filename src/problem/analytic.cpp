@@ -38,6 +38,7 @@ const std::vector<AnalyticEntry>& analytic_catalog() {
     std::vector<AnalyticEntry> all = detail::closed_form_entries();
     for (auto& entry : detail::box_entries()) all.push_back(std::move(entry));
     for (auto& entry : detail::constrained_entries()) all.push_back(std::move(entry));
+    for (auto& entry : detail::set_entries()) all.push_back(std::move(entry));
     return all;
   }();
   return entries;

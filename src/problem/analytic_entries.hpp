@@ -13,6 +13,7 @@ namespace echelon::detail {
 std::vector<AnalyticEntry> closed_form_entries();
 std::vector<AnalyticEntry> box_entries();
 std::vector<AnalyticEntry> constrained_entries();
+std::vector<AnalyticEntry> set_entries();
 
 inline AnalyticEntry fixed_entry(std::string name, std::string summary, std::string formula,
                                  std::function<AnalyticInstance()> make) {

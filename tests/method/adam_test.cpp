@@ -8,7 +8,7 @@ namespace echelon {
 namespace {
 
 TEST(Adam, StepsAlongCorrectedMomentsAndShrinksWeights) {
-  detail::Adam adam({.beta1 = 0.5, .beta2 = 0.75, .epsilon = 0.125}, 2, 2);
+  detail::Adam adam({.beta1 = 0.5, .beta2 = 0.75, .epsilon = 0.125}, {}, 2, 2);
   AgentMatrix mean(2, 2), value(2, 2);
   value.setConstant(3);
   const double seen[] = {1, -2, 4};
@@ -27,12 +27,30 @@ TEST(Adam, StepsAlongCorrectedMomentsAndShrinksWeights) {
 }
 
 TEST(Adam, FirstStepIsTheSign) {
-  detail::Adam adam({}, 2, 1);
+  detail::Adam adam({}, {}, 2, 1);
   AgentMatrix mean(2, 1), value(2, 1);
   mean << 1e-3, -1e3;
   const AgentView& direction = adam.direction(0, mean, value);
   EXPECT_NEAR(direction(0, 0), 1, 1e-4);
   EXPECT_NEAR(direction(1, 0), -1, 1e-10);
+}
+
+// Steps by entry would pull this point along the circle.
+TEST(Adam, RestsOnASphereWhereTheDirectionIsNormalToIt) {
+  const FeasibleSet ball = FeasibleSet::ball(VectorXd::Zero(2), 1);
+  AgentMatrix value(2, 1);
+  value << 0.6, 0.8;
+  AgentMatrix mean(2, 1);
+  mean = -5 * value;
+  detail::Adam adam({}, ball, 2, 1);
+  detail::Adam boxed({}, FeasibleSet::box(-VectorXd::Ones(2), VectorXd::Ones(2)), 2, 1);
+  VectorXd moved = value.col(0) - 0.1 * adam.direction(0, mean, value).col(0);
+  EXPECT_GT(moved.norm(), 1.05);
+  ball.project(moved);
+  EXPECT_LT((moved - value.col(0)).norm(), 1e-15);
+  moved = value.col(0) - 0.1 * boxed.direction(0, mean, value).col(0);
+  EXPECT_NEAR(moved(0), 0.7, 1e-8);
+  EXPECT_NEAR(moved(1), 0.9, 1e-8);
 }
 
 }  // namespace

@@ -433,6 +433,15 @@ TEST(ScaleBio, EndsWhereF2baDoes) {
   EXPECT_LT(ring_gap("quadratic", method("scalebio", 20000) + with({{"horizon", "20000"}})), 1e-6);
 }
 
+TEST(ScaleBio, StepsOfSharedScaleReachAnswersOnABallAndOnTheSimplex) {
+  for (const char* name : {"ball", "two-balls", "simplex", "simplex-weights"}) {
+    EXPECT_LT(error_of(instance(name) + method("scalebio", 20000) +
+                       with({{"horizon", "20000"}, {"lambda", "100"}})),
+              2e-2)
+        << name;
+  }
+}
+
 TEST(ScaleBio, RunsAwayIfXIsAsFastAsYAndZ) {
   EXPECT_GT(error_of(p_q + method("scalebio", 4000) + with({{"alpha", "0.01"}})), 1);
 }

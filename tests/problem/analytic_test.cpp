@@ -168,6 +168,49 @@ TEST(Analytic, CoresetsApproachTheirOptima) {
   }
 }
 
+/// A point of the unit ball or of the simplex, made without the projections of the library.
+VectorXd drawn_from(const FeasibleSet& set, const VectorXd& normal) {
+  if (set.kind() == FeasibleSet::Kind::simplex) return normal.cwiseAbs() / normal.lpNorm<1>();
+  return set.kind() == FeasibleSet::Kind::ball ? normal / std::max(1.0, normal.norm()) : normal;
+}
+
+/// F* by arithmetic of its own.
+struct SetCase {
+  std::string instance;
+  double value;
+};
+
+TEST(Analytic, OptimaInBallsAndSimplicesAreThoseOfARandomSearch) {
+  const Sample all = Sample::everything();
+  for (const auto& [instance, value] : std::vector<SetCase>{{"ball", 2},
+                                                            {"two-balls", 2.019448724536},
+                                                            {"simplex", 0.111666666667},
+                                                            {"simplex-weights", 0.72}}) {
+    SCOPED_TRACE(instance);
+    const Analytic problem = make(instance);
+    const KnownSolution known = problem.known_solutions(false).front();
+    EXPECT_NEAR(known.value, value, 1e-11);
+    const Index p = problem.upper_dimension();
+    const Index q = problem.lower_dimension();
+    double nearest = std::numeric_limits<double>::infinity();
+    for (std::uint64_t draw = 0; draw < 20000; ++draw) {
+      // Far and wide, then ever nearer to the minimizer.
+      const double width = draw % 2 == 0 ? 2 : std::pow(0.999, static_cast<double>(draw));
+      VectorXd x = (draw % 2 == 0 ? 0 : 1) * known.x + width * random_vector(p, 2 * draw, 1);
+      problem.upper_set().project(x);
+      const VectorXd y = problem.lower_solution(x).value();
+      // g is convex in y: no other point of its set is better, as the gradient at y says.
+      const VectorXd gy = gradients_at(problem, Level::lower, 0, all, x, y).y;
+      const VectorXd other = drawn_from(problem.lower_set(), random_vector(q, 2 * draw + 1, 1));
+      EXPECT_GT(gy.dot(other - y), -1e-12);
+      const double F = problem.value(Level::upper, 0, all, view(x), view(y));
+      EXPECT_GT(F, value - 1e-11);
+      nearest = std::min(nearest, F);
+    }
+    EXPECT_LT(nearest, value + 1e-6);
+  }
+}
+
 TEST(Analytic, ListsAllLocalMinimizersOfPbgd) {
   const Analytic problem = make("pbgd");
   const auto F = [&](double t) {

@@ -49,6 +49,8 @@ struct ConsensusOptions {
   /// True if agents keep lower-level values of their own. Throws a usage error if y and its
   /// auxiliary disagree on that.
   bool personal() const;
+  /// True if x and y use all-reduce.
+  bool all_reduced() const;
 };
 
 /// Everything a method is built on. The references outlive the method.
@@ -87,6 +89,8 @@ struct MethodContext {
   /// True if x and y use all-reduce: then means are exact, and all agents take the same step.
   /// Otherwise means come from dynamic average consensus, and variables move by adapt-then-combine.
   bool exact_means() const;
+  /// A copy with all-reduce for everything: for methods that average exactly, whatever was chosen.
+  MethodContext with_exact_means() const;
   MeanTracker mean_tracker(std::string name, const std::vector<Index>& heights) const;
   ConsensusVariable upper_variable_of_means(std::string name) const;
   ConsensusVariable lower_variable_of_means(std::string name) const;
@@ -186,6 +190,7 @@ struct MethodEntry {
   LowerLevel serves;
   bool uses_products;            ///< second-order products, so data kernels default to double
   bool means_first;              ///< combines network means, see MethodContext::exact_means
+  bool always_exact = false;     ///< and averages them exactly, whatever the strategies
   EstimatorOptions estimator{};  ///< its own, unless a configuration gives another
   std::function<std::vector<OptionDescription>()> options;
   /// Reads its options from section `method`. Collective.

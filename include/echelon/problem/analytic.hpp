@@ -1,6 +1,7 @@
 #pragma once
 /// Small bilevel problems with known answers, most of them from the literature: coreset selection,
-/// lower levels with many minimizers, box-constrained test sets, linear constraints.
+/// lower levels with many minimizers, box-constrained test sets, linear constraints, balls and the
+/// simplex.
 
 #include <cstdint>
 #include <functional>
@@ -48,8 +49,8 @@ struct AnalyticEntry {
   std::function<AnalyticInstance(Index dimension)> make;
 };
 
-/// All instances: those with formulas for any dimension, then the box-constrained test set and
-/// those with linear constraints.
+/// All instances: those with formulas for any dimension, then the box-constrained test set, those
+/// with linear constraints, and those in balls and simplices.
 const std::vector<AnalyticEntry>& analytic_catalog();
 
 struct AnalyticOptions {
