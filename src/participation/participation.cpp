@@ -59,9 +59,11 @@ void ParticipationOptions::visit(OptionVisitor& visitor) {
   visitor("speeds", speeds,
           "file of the clients' compute_seconds and link_seconds (docs/file-formats.md); empty = "
           "by the options");
+  visitor.operational(true);
   visitor("memory", memory, at_least(0),
           "most GB (1e9 bytes) that a rank may take for the run, checked before it starts; state "
           "of clients beyond half of it goes to a file; 0 = what the machine has free");
+  visitor.operational(false);
 }
 
 bool ParticipationOptions::is_on(AgentId seats) const {

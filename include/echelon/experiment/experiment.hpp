@@ -79,6 +79,10 @@ class Experiment {
   const std::map<Role, std::unique_ptr<Network>>& networks() const { return networks_; }
   BilevelProblem& problem() { return *problem_; }
   Method& method() { return *method_; }
+  /// For loops other than the runner's: who takes part in iteration k. Before method().iterate(k).
+  void begin_iteration(std::uint64_t k) {
+    if (participation_) participation_->begin(k);
+  }
   Evaluator& evaluator() { return *evaluator_; }
   Runner& runner() { return *runner_; }
 
