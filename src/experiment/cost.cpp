@@ -96,6 +96,7 @@ CompositionCost cost_of(const GeneralOptions& general, Configuration& configurat
   cost.products = factor * method.products + method.direct.products;
   cost.values = method.values;
   cost.count = method.count;
+  if (general.participation.is_asynchronous()) cost.count = MethodCost::Count::at_most;
   if (general.estimator.name == "reuse" && cost.count == MethodCost::Count::exact) {
     cost.count = MethodCost::Count::on_average;
   }

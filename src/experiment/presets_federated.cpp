@@ -9,6 +9,13 @@ Settings rounds(const std::string& strategy) {
   return {{"consensus.strategy", strategy}, {"consensus.local_steps", "5"}};
 }
 
+/// The server goes on with four reports, none older than fifteen of its steps.
+Settings asynchronously() {
+  return {{"consensus.strategy", "stale-server"},    {"participation.policy", "bounded-staleness"},
+          {"participation.wait_for", "4"},           {"participation.staleness", "15"},
+          {"participation.compute_seconds", "0.03"}, {"participation.compute_sigma", "1"}};
+}
+
 constexpr const char* memfbo_paper =
     "Y. Yang, P. Xiao, S. Ma, K. Ji, \"First-Order Federated Bilevel Learning\", AAAI 2025";
 constexpr const char* fedbio_paper = "J. Li, F. Huang, H. Huang, NeurIPS 2023";
@@ -47,6 +54,12 @@ std::vector<Preset> federated_presets() {
       {"fedmsa", "local steps from the mean direction of all agents, which has momentum",
        "D. A. Tarzanagh, M. Li, P. Sharma, S. Oymak, 2023, arXiv:2306.01648", Origin::released,
        method("fedmsa") + all_by("all-reduce") + Settings{{"estimator.name", "storm"}}, ""},
+      {"adbo", "asynchronous, cutting planes, partial barrier",
+       "Y. Jiao, K. Yang, T. Wu, D. Song, C. Jian, ICLR 2023, arXiv:2212.10048", Origin::released,
+       method("adbo") + asynchronously(), "steps are Echelon's; one step behind each plane"},
+      {"async-penalty", "penalty whose server steps along the mean of every agent's last report",
+       "", Origin::own, fixed_penalty() + asynchronously() + Settings{{"method.order", "jacobi"}},
+       ""},
       {"mefbo", "Moreau envelope with local steps, as in MeFBO", "", Origin::own,
        method("moreau") + rounds("local-server"), ""},
       {"fed-fo-vr", "penalty with STORM and local steps",

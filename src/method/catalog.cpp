@@ -30,6 +30,7 @@ const std::vector<MethodEntry>& method_catalog() {
       detail::mrbo_entry(),
       detail::qnbo_entry(),
       detail::ma_dsbo_entry(),
+      detail::adbo_entry(),
       detail::lower_only_entry(),
       detail::fedmsa_entry(),
       detail::fednest_entry(),

@@ -31,6 +31,7 @@ MethodEntry sustain_entry();
 MethodEntry mrbo_entry();
 MethodEntry qnbo_entry();
 MethodEntry ma_dsbo_entry();
+MethodEntry adbo_entry();
 MethodEntry lower_only_entry();
 MethodEntry fedmsa_entry();
 MethodEntry fednest_entry();

@@ -286,7 +286,9 @@ class Reuse final : public GradientEstimator {
     calling_.clear();
     for (std::size_t i = 0; i < agents_.size(); ++i) {
       Draws draws(seed_, Purpose::reuse, agents_[i], sample.iteration, sample.step);
-      if (started_ == 0 || draws.uniform() >= probability_) calling_.push_back(static_cast<int>(i));
+      const int local = static_cast<int>(i);
+      if (!problem_.takes_part(local)) continue;
+      if (started_ == 0 || draws.uniform() >= probability_) calling_.push_back(local);
     }
     {
       const ActiveAgents only(problem_, calling_);

@@ -79,14 +79,14 @@ int BilevelProblem::each_active(const Body& body, const LeaveOut& leave_out) con
   };
   parallel_for(count, [&](int k) {
     const int local = agent(k);
-    if (takes_part(local)) {
+    if (active_ != nullptr || takes_part(local)) {
       body(local);
     } else {
       leave_out(local);
     }
   });
   int called = 0;
-  for (int k = 0; k < count; ++k) called += takes_part(agent(k)) ? 1 : 0;
+  for (int k = 0; k < count; ++k) called += active_ != nullptr || takes_part(agent(k)) ? 1 : 0;
   return called;
 }
 

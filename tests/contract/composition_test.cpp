@@ -287,6 +287,7 @@ const std::map<std::string, Row>& rows() {
       {"ds-blo", {Expected::settles, {{"run.iterations", "400"}}}},
       {"aipod", {Expected::settles, {{"run.iterations", "2000"}}}},
       {"e-aipod", {Expected::settles, {{"run.iterations", "4000"}}}},
+      {"adbo", {Expected::settles, {}}},
       {"lower-only", {Expected::settles, {{"method.beta", "0.1"}}}},
       {"fedmsa", {Expected::settles, {{"method.local_steps", "3"}}}},
       {"fednest",

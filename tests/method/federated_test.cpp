@@ -123,5 +123,37 @@ TEST(Reuse, IsRefusedWhereDirectionsContainAverages) {
             std::string::npos);
 }
 
+/// p-q with one dimension: H = 2, x* = 2 / 3, so that a step of 1/2 solves the lower level.
+Settings cutting_planes(int agents, const std::string& inner_step) {
+  return method("adbo", 40000) + Settings{{"problem.name", "p-q"},
+                                          {"problem.dimension", "1"},
+                                          {"network.agents", std::to_string(agents)},
+                                          {"metrics.every", "1000000"},
+                                          {"method.proximity", "0"},
+                                          {"method.inner_step", inner_step},
+                                          {"method.plane_period", "100"},
+                                          {"method.planes", "400"},
+                                          {"method.alpha_server", "0.002"},
+                                          {"method.multiplier_decay", "0"},
+                                          {"method.dual_decay", "0"}};
+}
+
+TEST(Adbo, EndsAtTheSolutionWhereOneStepSolvesTheLowerLevel) {
+  EXPECT_LT(error_of(cutting_planes(6, "0.5") + Settings{{"consensus.strategy", "all-reduce"}}),
+            3e-3);
+  EXPECT_LT(
+      error_of(cutting_planes(6, "0.5") + Settings{{"consensus.strategy", "stale-server"},
+                                                   {"participation.policy", "bounded-staleness"},
+                                                   {"participation.wait_for", "3"},
+                                                   {"participation.staleness", "10"},
+                                                   {"participation.compute_seconds", "0.03"},
+                                                   {"participation.compute_sigma", "1"}}),
+      3e-3);
+}
+
+TEST(Adbo, IsBiasedWhereItDoesNot) {
+  EXPECT_GT(error_of(cutting_planes(6, "1") + Settings{{"consensus.strategy", "all-reduce"}}), 0.1);
+}
+
 }  // namespace
 }  // namespace echelon
