@@ -77,6 +77,13 @@ double Draws::gamma(double shape) {
   return std::exp(log_gamma(shape));
 }
 
+// X / (X + Y) of two Gamma draws, in logarithms.
+double Draws::beta(double a, double b) {
+  const double log_x = log_gamma(a);
+  const double log_y = log_gamma(b);
+  return 1 / (1 + std::exp(log_y - log_x));
+}
+
 std::vector<std::int64_t> Draws::permutation(std::int64_t count) {
   std::vector<std::int64_t> order(static_cast<std::size_t>(count));
   std::iota(order.begin(), order.end(), std::int64_t{0});

@@ -82,16 +82,21 @@ namespace {
 
 struct BackwardOptions : UnrollOptions {
   std::int64_t truncation = 0;
+  bool first_order = false;
   ProductOptions product;
 
   void visit(OptionVisitor& visitor) {
     UnrollOptions::visit(visitor);
     visitor("truncation", truncation, at_least(0),
             "how many of the last steps are differentiated (K); 0 = all");
+    visitor("first_order", first_order,
+            "no step is differentiated, whatever the truncation: D = fx, plus fy if y starts at x "
+            "(first-order MAML)");
     product.visit(visitor);
   }
 
   std::int64_t reversed_steps() const {
+    if (first_order) return 0;
     return truncation == 0 ? inner_steps : std::min(truncation, inner_steps);
   }
 
@@ -100,7 +105,7 @@ struct BackwardOptions : UnrollOptions {
     const auto back = static_cast<double>(reversed_steps());
     MethodCost cost{.y_steps = 0,
                     .p_exact = start_at_x ? 1.0 : 0.0,
-                    .q_exact = forward + back + (start_at_x ? 1 : 0),
+                    .q_exact = forward + (start_at_x ? back + 1 : std::max(back, 1.0)),
                     .gradients = forward + 1};
     product.add_to(cost, back);
     return cost;

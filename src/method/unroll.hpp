@@ -88,7 +88,7 @@ class Unroll : public Method {
 ///     a = mean grad_y f(x, y_T),   D = grad_x f(x, y_T)
 ///     for t = T-1 .. T-K:  a <- P' a;   D <- D - beta (d/dx d_t)' a;   a <- a - beta mean (d/dy
 ///     d_t)' a
-///     where y starts at x:  D <- D + a
+///     where y starts at x:  D <- D + a            (K = 0: as if y_T were x plus a constant)
 template <class Steps>
 class ReverseUnroll final : public Unroll {
  public:
@@ -103,8 +103,9 @@ class ReverseUnroll final : public Unroll {
         hv_(q_, m_),
         adjoint_(q_, m_),
         at_(q_, m_) {
-    require(first_ == 0 || !from_x_, ErrorKind::usage,
-            "method.start_at_x = yes needs the derivative of all steps; set method.truncation = 0");
+    require(first_ == 0 || first_ == last_ || !from_x_, ErrorKind::usage,
+            "method.start_at_x = yes needs the derivative of all steps, or of none; set "
+            "method.truncation = 0, or method.first_order = yes");
     for (std::int64_t t = first_; t <= last_; ++t) path_.emplace_back(q_, m_);
   }
 

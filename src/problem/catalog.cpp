@@ -2,8 +2,10 @@
 #include "echelon/problem/client_softmax.hpp"
 
 #include "echelon/problem/analytic.hpp"
+#include "echelon/problem/demodulation.hpp"
 #include "echelon/problem/finite_sum.hpp"
 #include "echelon/problem/hyper_cleaning.hpp"
+#include "echelon/problem/hyper_representation.hpp"
 #include "echelon/problem/log_cosh.hpp"
 #include "echelon/problem/quadratic.hpp"
 #include "echelon/problem/regularization_selection.hpp"
@@ -43,6 +45,23 @@ ProblemEntry data_driven(std::string name, std::string summary, std::string form
             Options options;
             configuration.read("problem", options);
             return std::make_unique<Problem>(context.agents, options, context.data, context.seed,
+                                             context.wants_double);
+          }};
+}
+
+/// An entry whose problem makes its own data: constructor (agents, options, seed, wants_double).
+template <class Problem, class Options>
+ProblemEntry simulated(std::string name, std::string summary, std::string formula,
+                       std::string reference) {
+  return {std::move(name),
+          std::move(summary),
+          std::move(formula),
+          std::move(reference),
+          [] { return describe_options(Options{}); },
+          [](const ProblemContext& context, Configuration& configuration) {
+            Options options;
+            configuration.read("problem", options);
+            return std::make_unique<Problem>(context.agents, options, context.seed,
                                              context.wants_double);
           }};
 }
@@ -109,6 +128,20 @@ const std::vector<ProblemEntry>& problem_catalog() {
           "g_i = n/N_tr sum_j CE(a_j'y) + 1/(2d) sum_k e^{x_k} y_k^2;  f_i = n/N_val sum_j "
           "CE(a_j'y)",
           "F. Pedregosa, ICML 2016, arXiv:1602.02355"),
+      data_driven<HyperRepresentation, HyperRepresentationOptions>(
+          "hyper-representation",
+          "features of a network that clients with different labels share (IDX files)",
+          "g_i = 1/N_i,tr sum_j CE_j(x, y) + mu/2 |y|^2;  f_i = 1/N_i,val sum_j CE_j(x, y);  x "
+          "feature layers, y last layer",
+          "L. Franceschi, P. Frasconi, S. Salzo, R. Grazzi, M. Pontil, ICML 2018, "
+          "arXiv:1806.04910"),
+      simulated<Demodulation, DemodulationOptions>(
+          "demodulation",
+          "where the demodulators of radio devices should start to learn from few pilots (16-QAM)",
+          "g_i = n/D sum_d CE(y; pilots of d) + mu/2 |y - x|^2;  f_i = n/D sum_d CE(y; payload of "
+          "d)",
+          "S. Park, H. Jang, O. Simeone, J. Kang, IEEE Trans. Signal Processing 69, 2021, "
+          "arXiv:1908.09049"),
   };
   return entries;
 }

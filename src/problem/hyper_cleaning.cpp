@@ -7,6 +7,7 @@
 
 #include "echelon/core/error.hpp"
 #include "echelon/core/random.hpp"
+#include "image_files.hpp"
 
 namespace echelon {
 
@@ -45,17 +46,7 @@ std::vector<std::uint8_t> with_noise(std::vector<std::uint8_t> labels, double pr
   return labels;
 }
 
-void check(const HyperCleaningOptions& options, const DataSource& source,
-           const std::vector<std::uint8_t>& labels) {
-  const auto count = static_cast<std::int64_t>(labels.size());
-  const std::int64_t images = source.idx_count(options.images);
-  require(images == count, ErrorKind::bad_data, options.images, ": ", images, " images (but ",
-          options.labels, " has ", count, " labels); name two files that belong together");
-  for (std::int64_t i = 0; i < count; ++i) {
-    const int label = labels[static_cast<std::size_t>(i)];
-    require(label < HyperCleaning::classes, ErrorKind::bad_data, options.labels, ": sample ", i,
-            " has label ", label, " (ten classes are supported); use labels 0 to 9");
-  }
+void check(const HyperCleaningOptions& options, std::int64_t count) {
   // Compared one after the other, so that no sum overflows.
   const bool fits = options.train <= count && options.validation <= count - options.train &&
                     options.test <= count - options.train - options.validation;
@@ -96,16 +87,13 @@ HyperCleaning::HyperCleaning(AgentSet agents, HyperCleaningOptions options,
       options_(std::move(options)),
       seed_(seed),
       double_(uses_double(options_.precision, wants_double)) {
-  require(!options_.images.empty(), ErrorKind::usage,
-          "problem.images: no file given; name an IDX file of images");
-  require(!options_.labels.empty(), ErrorKind::usage,
-          "problem.labels: no file given; name an IDX file of labels");
   require(options_.train >= 1 && options_.validation >= 1 && options_.test >= 0, ErrorKind::usage,
           "problem.train, problem.validation, problem.test: ", options_.train, ", ",
           options_.validation, ", ", options_.test,
           " samples; at least 1 to train, 1 to validate, 0 to test");
-  const auto labels = source.idx_labels(options_.labels);
-  check(options_, source, labels);
+  const auto labels =
+      detail::image_labels(source, options_.images, options_.labels, static_cast<int>(classes));
+  check(options_, static_cast<std::int64_t>(labels.size()));
   load(source, labels);
 }
 

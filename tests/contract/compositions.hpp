@@ -56,6 +56,22 @@ inline Settings small_problem(const std::string& name) {
   if (name == "regularization") {
     return base + Settings{{"problem.data", data + "a9a/a9a.t.gz"}, {"problem.precision", "float"}};
   }
+  if (name == "hyper-representation") {
+    return base + Settings{{"problem.images", data + "mnist/t10k-images-idx3-ubyte.gz"},
+                           {"problem.labels", data + "mnist/t10k-labels-idx1-ubyte.gz"},
+                           {"problem.samples", "60"},
+                           {"problem.hidden", "3-4"}};
+  }
+  if (name == "demodulation") {
+    return base + Settings{{"problem.devices", "9"},
+                           {"problem.pilots_per_symbol", "1"},
+                           {"problem.payload_per_symbol", "2"},
+                           {"problem.hidden", "4"},
+                           {"problem.proximity", "0.5"},
+                           {"problem.test_devices", "4"},
+                           {"problem.test_payload_per_symbol", "2"},
+                           {"problem.adaptation_steps", "3"}};
+  }
   ADD_FAILURE() << "no small configuration of problem `" << name << "`";
   return base;
 }

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <set>
+#include <utility>
 
 namespace echelon {
 namespace {
@@ -51,6 +52,26 @@ TEST(Draws, GammaHasItsMeanForSmallAndLargeShapes) {
     EXPECT_NEAR(sum / count, shape, 5 * std::sqrt(shape / count)) << shape;
   }
   EXPECT_TRUE(std::isfinite(Draws(3, Purpose::partition).log_gamma(1e-9)));
+}
+
+TEST(Draws, BetaHasItsMeanAndVariance) {
+  constexpr int count = 20000;
+  for (const auto& [a, b] : {std::pair{5.0, 2.0}, std::pair{0.5, 0.5}, std::pair{1.0, 3.0}}) {
+    Draws draws(6, Purpose::problem_data);
+    double sum = 0;
+    double squares = 0;
+    const double mean = a / (a + b);
+    for (int i = 0; i < count; ++i) {
+      const double value = draws.beta(a, b);
+      ASSERT_GE(value, 0);
+      ASSERT_LE(value, 1);
+      sum += value;
+      squares += (value - mean) * (value - mean);
+    }
+    const double variance = mean * (1 - mean) / (a + b + 1);
+    EXPECT_NEAR(sum / count, mean, 5 * std::sqrt(variance / count)) << a << " " << b;
+    EXPECT_NEAR(squares / count, variance, 0.05 * variance) << a << " " << b;
+  }
 }
 
 TEST(Draws, BelowIsUniform) {

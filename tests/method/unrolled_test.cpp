@@ -181,6 +181,16 @@ TEST(Failures, SignStepsHaveNoDerivative) {
   EXPECT_GT((meta.x - end.x).norm(), 0.1);
 }
 
+TEST(PQ, FirstOrderStepsTakeTheGradientAtTheLastY) {
+  // y = A^-1 x: D = fx + fy = (x - 1) + x where y starts at x, D = fx = x - 1 where it does not.
+  const Settings first_order = p_q + method("unroll-backward", 300) + steps("60", ".2", ".5") +
+                               Settings{{"method.first_order", "yes"}};
+  const Ending apart = end_of(first_order);
+  EXPECT_LT((apart.x.array() - 1).matrix().norm(), 1e-9);
+  const Ending meta = end_of(first_order + Settings{{"method.start_at_x", "yes"}});
+  EXPECT_LT((meta.x.array() - 0.5).matrix().norm(), 1e-6);
+}
+
 TEST(Failures, BadSettingsAreRefused) {
   const Settings unroll = p_q + method("unroll-backward", 5);
   EXPECT_NE(refusal(unroll + Settings{{"method.inner_steps", "0"}}), "");

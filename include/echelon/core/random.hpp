@@ -47,6 +47,7 @@ class Draws {
   double gamma(double shape);  ///< scale 1, shape > 0; underflows to 0 for tiny shapes
   double log_gamma(
       double shape);  ///< logarithm of a Gamma(shape, 1) draw, finite for any shape > 0
+  double beta(double a, double b);  ///< in [0, 1], a > 0 and b > 0
   std::vector<std::int64_t> permutation(std::int64_t count);
 
  private:

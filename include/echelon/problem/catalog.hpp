@@ -32,7 +32,7 @@ struct ProblemEntry {
 };
 
 /// quadratic, p-q, analytic, finite-sum, log-cosh, ridge, sparse-regression, hyper-cleaning,
-/// regularization.
+/// regularization, hyper-representation, demodulation.
 const std::vector<ProblemEntry>& problem_catalog();
 
 }  // namespace echelon

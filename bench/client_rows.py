@@ -1,17 +1,10 @@
-#!/usr/bin/python3
-"""Federated clients: cost of rounds, a million clients, drift, policies by simulated seconds.
-
-    bench/clients [PART ...]     parts whose name begins with one of PART: rounds, million, variates, policies
-
-Rows measure and never fail a test; the exit code is 0 even if one FALLS. Ratios are medians of interleaved pairs.
-"""
+"""Parts of bench/federated: cost of rounds, a million clients, drift of local steps, policies by simulated seconds."""
 import filecmp
 import os
 import shutil
 import subprocess
-import sys
 
-from common import BUILD, ENVIRONMENT, IMAGES, LABELS, SCRATCH, figure, row, run
+from common import BUILD, ENVIRONMENT, IMAGES, LABELS, figure, row, run
 
 
 def client_rounds(clients, method, pairs=20):
@@ -84,26 +77,3 @@ def policies():
         row(f"log-normal delays, {what}: the same run again", "the same bits" if same else "another result.h5", "the same bits", same)
         shutil.rmtree(folder)
         shutil.rmtree(again)
-
-
-PARTS = {body.__name__: body for body in (rounds, million, variates, policies)}
-
-
-def main():
-    wanted = sys.argv[1:]
-    if wanted and wanted[0] in ("list", "-h", "--help"):
-        print(__doc__.strip())
-        return 0
-    chosen = [body for name, body in PARTS.items() if not wanted or any(name.startswith(word) for word in wanted)]
-    if not chosen:
-        print(f"bench: no part begins with `{wanted[0]}`; names: {' '.join(PARTS)}", file=sys.stderr)
-        return 2
-    try:
-        for body in chosen:
-            body()
-    finally:
-        shutil.rmtree(SCRATCH, ignore_errors=True)
-    return 0
-
-
-sys.exit(main())

@@ -1,0 +1,34 @@
+#pragma once
+/// What problems on labelled images check before they read them.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "echelon/core/error.hpp"
+#include "echelon/problem/data.hpp"
+
+namespace echelon::detail {
+
+/// The labels of two IDX files that belong together, all below `classes`. Throws a usage error for
+/// an option without a file, bad_data for files that do not fit.
+inline std::vector<std::uint8_t> image_labels(const DataSource& source, const std::string& images,
+                                              const std::string& labels_path, int classes) {
+  require(!images.empty(), ErrorKind::usage,
+          "problem.images: no file given; name an IDX file of images");
+  require(!labels_path.empty(), ErrorKind::usage,
+          "problem.labels: no file given; name an IDX file of labels");
+  std::vector<std::uint8_t> labels = source.idx_labels(labels_path);
+  const auto count = static_cast<std::int64_t>(labels.size());
+  const std::int64_t image_count = source.idx_count(images);
+  require(image_count == count, ErrorKind::bad_data, images, ": ", image_count, " images (but ",
+          labels_path, " has ", count, " labels); name two files that belong together");
+  for (std::int64_t i = 0; i < count; ++i) {
+    const int label = labels[static_cast<std::size_t>(i)];
+    require(label < classes, ErrorKind::bad_data, labels_path, ": sample ", i, " has label ", label,
+            " (", classes, " classes are supported); use labels 0 to ", classes - 1);
+  }
+  return labels;
+}
+
+}  // namespace echelon::detail
