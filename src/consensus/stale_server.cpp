@@ -39,6 +39,10 @@ class StaleServer final : public ConsensusStrategy {
     });
   }
 
+  void follow_projection(const std::function<void(double* column)>& project) override {
+    project(server_.data());
+  }
+
   void visit_state(StateVisitor& visitor) override {
     visitor.per_agent("reports", reports_);
     visitor.replicated("server", server_);

@@ -50,10 +50,15 @@ void ConsensusVariable::restart(const AgentView& value) {
 }
 
 void ConsensusVariable::project_onto_ball(double radius) {
-  parallel_for(static_cast<int>(value_->cols()), [&](int i) {
-    const double norm = value_->col(i).norm();
-    if (norm > radius) value_->col(i) *= radius / norm;
-  });
+  const Index rows = value_->rows();
+  const auto project = [radius, rows](double* column) {
+    Eigen::Map<VectorXd> v(column, rows);
+    const double norm = v.norm();
+    if (norm > radius) v *= radius / norm;
+  };
+  parallel_for(static_cast<int>(value_->cols()),
+               [&](int i) { project(value_->data() + i * value_->outerStride()); });
+  strategy_->follow_projection(project);
 }
 
 void ConsensusVariable::use(StepRule rule) {

@@ -49,6 +49,9 @@ class ConsensusStrategy {
   /// One step of length `step` along `direction` (d x m), which is scratch afterwards: swap it,
   /// never copy it. Collective.
   virtual void advance(AgentMatrix& value, AgentMatrix& direction, double step) = 0;
+  /// Values were projected; what a strategy holds in their place is, too. `project` changes d
+  /// numbers.
+  virtual void follow_projection(const std::function<void(double* column)>& /*project*/) {}
   /// Lets trackers and increments start anew, as if the next direction were the first.
   virtual void forget() {}
   /// Everything carried from step to step besides the value.
