@@ -140,6 +140,8 @@ int dispatch(int argc, char** argv, const Arguments& arguments) {
     std::printf("echelon %s\n", ECHELON_VERSION);
     return exit_done;
   }
+  require(!arguments.dry_run || command == "run", ErrorKind::usage, "`echelon ", command,
+          "` has no option --dry-run; only `echelon run` has");
   if (command == "run") return with_mpi(argc, argv, run, arguments);
   if (command == "resume") return with_mpi(argc, argv, resume, arguments);
   if (command == "list") return list(arguments);
