@@ -27,7 +27,7 @@ before=$(ls)
 for ranks in 0 3; do
   done_on "$ranks" '^method     soba' run --dry-run quadratic.ini --run.output new
   says '^6 agents, 6 edges'
-  says '^memory     [0-9.]+ [kM]?B \(data 0 B, state [0-9.]+ kB, buffers [0-9.]+ [kM]?B\)'
+  says '^memory     [0-9.]+ [kM]?B \(data [0-9.]+ kB, state [0-9.]+ kB, buffers [0-9.]+ [kM]?B\)'
   says 'free on its machine: [0-9.]+ [MGT]B, for '"$((ranks > 0 ? ranks : 1))"' rank'
   says '^traffic    per agent and iteration: .* to each neighbor; p = '
   says '^directory  new$'
@@ -60,7 +60,7 @@ done_on 2 '^memory     .* on the fullest rank, which may take 2 GB' run quadrati
 rm -rf new
 refused 2 'memory: rank [0-9] would take .* but may take 1 kB .*fewer agents' run quadratic.ini --run.output new --participation.memory 1e-6
 refused 2 'memory: rank [0-9] would take' run --dry-run quadratic.ini --participation.memory 1e-6
-refused 2 'memory: rank [0-9] would take [0-9.]+ MB \(data 0 B, state [0-9.]+ MB.* may take 1 MB' run quadratic.ini --run.output new --participation.memory 0.001 --network.agents 1000 --problem.upper_dimension 100 --problem.lower_dimension 100
+refused 2 'memory: rank [0-9] would take [0-9.]+ [MG]B \(data [0-9.]+ [MG]B, state [0-9.]+ MB.* may take 1 MB' run quadratic.ini --run.output new --participation.memory 0.001 --network.agents 1000 --problem.upper_dimension 100 --problem.lower_dimension 100
 refused 2 'memory: rank' resume kept --participation.memory 1e-6
 
 # --- partitions -------------------------------------------------------------------------------------------------------
