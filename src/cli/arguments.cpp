@@ -100,6 +100,9 @@ Arguments parse_arguments(int argc, const char* const* argv) {
       arguments.help = true;
     } else if (option.string_key == "version") {
       arguments.version = true;
+    } else if (option.string_key == "dry-run") {
+      require(option.value.empty(), usage, "--dry-run takes no value");
+      arguments.dry_run = true;
     } else if (option.value.empty()) {
       pending = option.string_key;
     } else {

@@ -15,6 +15,7 @@ struct Arguments {
   std::vector<std::pair<std::string, std::string>> options;  ///< --section.key value
   bool help = false;
   bool version = false;
+  bool dry_run = false;  ///< --dry-run
 };
 
 /// Throws a usage error for what is no option of the form --section.key value.

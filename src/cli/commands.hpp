@@ -15,6 +15,7 @@ constexpr int exit_interrupted = 75;
 int run(const Arguments& arguments, Requests& requests);
 int resume(const Arguments& arguments, Requests& requests);
 
+int sweep(const Arguments& arguments);
 int list(const Arguments& arguments);
 int describe(const Arguments& arguments);
 int topology(const Arguments& arguments);

@@ -329,13 +329,19 @@ std::string help_text() {
   return R"(Echelon: decentralized bilevel optimization over MPI
 
   echelon run CONFIG.ini [--section.key VALUE ...]     one run; works alone and under mpirun or srun
+  echelon run --dry-run CONFIG.ini [...]               what that run would be: composition, memory, traffic; writes nothing
   echelon resume RUN_DIR [--run.iterations N ...]      continue from the newest good checkpoint, on any number of ranks
+  echelon sweep CONFIG.ini --vary section.key=a,b,c [--vary ...] [--seeds N] [--jobs J] [--output DIR]
+                                                       every combination in a run directory of its own, and a table of them all; J at
+                                                       once; --command "mpirun -n 4" starts each; --dry-run lists them, --task I makes one;
+                                                       the same command again goes on. echelon sweep --table DIR shows the table
   echelon list [problems|methods|consensus|compressors|estimators|topologies|presets]
   echelon describe NAME                                formula, reference, and options with defaults
   echelon topology NAME|FILE [--agents N ...]          certificate (standard error) and DOT graph (standard output); --svg FILE draws
                                                        a picture, --write FILE saves the weights (.txt, .mtx, .graph, .graphml)
   echelon inspect RUN_DIR|FILE.h5                      what is inside, checksums verified
 
+A normal run starts by saying what memory it takes, and refuses to start where it would not fit (participation.memory).
 Every key of a configuration is an option: the command line beats ECHELON_SECTION_KEY in the environment, which beats
 the file, which beats the default.
 Exit codes: 0 done; 2 usage or configuration; 3 diverged; 65 bad data; 66 missing input; 70 internal error; 73 cannot create

@@ -140,14 +140,19 @@ int dispatch(int argc, char** argv, const Arguments& arguments) {
     std::printf("echelon %s\n", ECHELON_VERSION);
     return exit_done;
   }
+  require(!arguments.dry_run || command == "run" || command == "sweep", ErrorKind::usage,
+          "`echelon ", command,
+          "` has no option --dry-run; `echelon run` and `echelon sweep` have");
   if (command == "run") return with_mpi(argc, argv, run, arguments);
   if (command == "resume") return with_mpi(argc, argv, resume, arguments);
+  if (command == "sweep") return sweep(arguments);
   if (command == "list") return list(arguments);
   if (command == "describe") return describe(arguments);
   if (command == "topology") return topology(arguments);
   if (command == "inspect") return inspect(arguments);
   fail(ErrorKind::usage, "there is no command `", command, "`; the nearest is `",
-       nearest_name(command, {"run", "resume", "list", "describe", "topology", "inspect"}), "`");
+       nearest_name(command, {"run", "resume", "sweep", "list", "describe", "topology", "inspect"}),
+       "`");
 }
 
 }  // namespace

@@ -4,13 +4,15 @@
 #include <cstdio>
 #include <filesystem>
 #include <memory>
-#include <thread>
 
 #include "commands.hpp"
+#include "echelon/core/options.hpp"
 #include "echelon/core/parallel.hpp"
 #include "echelon/experiment/experiment.hpp"
 #include "echelon/experiment/run_directory.hpp"
 #include "echelon/io/file_data_source.hpp"
+#include "head.hpp"
+#include "plan.hpp"
 #include "progress.hpp"
 
 namespace echelon::cli {
@@ -24,56 +26,6 @@ std::string figure_text(double value) {
   char buffer[40];
   std::snprintf(buffer, sizeof buffer, "%.4f", value);
   return buffer;
-}
-
-std::string scaled(double value, const char* unit) {
-  constexpr const char* prefixes[] = {"", "k", "M", "G", "T"};
-  int step = 0;
-  for (; value >= 1000 && step < 4; ++step) value /= 1000;
-  char buffer[48];
-  std::snprintf(buffer, sizeof buffer, step == 0 ? "%.0f%s%s%s" : "%.3g%s%s%s", value,
-                step == 0 && *unit == 0 ? "" : " ", prefixes[step], unit);
-  return buffer;
-}
-
-void print_head(Experiment& experiment) {
-  const auto& network = experiment.network();
-  const auto& consensus = experiment.consensus();
-  std::printf("problem    %s: x in R^%td, y in R^%td, %s lower level\n",
-              experiment.problem_entry().name.c_str(), experiment.problem().upper_dimension(),
-              experiment.problem().lower_dimension(), consensus.personal() ? "personal" : "shared");
-  std::printf("method     %s: %s\n", experiment.method_entry().name.c_str(),
-              experiment.method_entry().summary.c_str());
-  std::printf("consensus  x by %s, y by %s, auxiliaries by %s\n",
-              consensus.entry(Role::upper).name.c_str(), consensus.entry(Role::lower).name.c_str(),
-              consensus.entry(Role::auxiliary).name.c_str());
-  if (experiment.method_entry().means_first) {
-    const bool exact = experiment.method_entry().always_exact || consensus.all_reduced();
-    std::printf("means      %s\n",
-                exact
-                    ? "exact; all agents take the same step"
-                    : "by dynamic average consensus, whatever the strategies' names; x and y then "
-                      "mix their steps (adapt-then-combine)");
-  }
-  std::printf("network    %s on %d rank%s\n%s\n", experiment.topology().topology.c_str(),
-              network.communicator().size(), network.communicator().size() == 1 ? "" : "s",
-              network.certificate().summary().c_str());
-  for (const auto& [role, own] : experiment.networks()) {
-    std::printf("network of %s\n%s\n", role_name(role).c_str(),
-                own->certificate().summary().c_str());
-  }
-  std::fflush(stdout);
-}
-
-/// More ranks than cores work, because waiting ranks give their core away, but they gain nothing.
-void warn_if_crowded(const Communicator& communicator) {
-  const unsigned cores = std::thread::hardware_concurrency();
-  if (cores > 0 && static_cast<unsigned>(communicator.size()) > cores) {
-    std::printf(
-        "note: %d ranks; if they share this machine's %u cores, more agents per rank are faster "
-        "than more ranks\n",
-        communicator.size(), cores);
-  }
 }
 
 void print_figures(Experiment& experiment,
@@ -132,14 +84,15 @@ void print_traffic(Experiment& experiment, std::int64_t rank_bytes) {
   const Runner& runner = experiment.runner();
   const double agents = experiment.network().size();
   std::printf("%-22s %s between agents (%s by each), %s between ranks in this invocation\n",
-              "traffic", scaled(static_cast<double>(runner.bytes_sent()), "B").c_str(),
-              scaled(static_cast<double>(runner.bytes_sent()) / agents, "B").c_str(),
-              scaled(static_cast<double>(rank_bytes), "B").c_str());
+              "traffic", scaled_text(static_cast<double>(runner.bytes_sent()), "B").c_str(),
+              scaled_text(static_cast<double>(runner.bytes_sent()) / agents, "B").c_str(),
+              scaled_text(static_cast<double>(rank_bytes), "B").c_str());
   std::printf("%-22s %s gradients (%s by each agent), %s exact second-order products, %s values\n",
-              "oracle calls", scaled(static_cast<double>(runner.calls().gradients), "").c_str(),
-              scaled(static_cast<double>(runner.calls().gradients) / agents, "").c_str(),
-              scaled(static_cast<double>(runner.calls().products), "").c_str(),
-              scaled(static_cast<double>(runner.calls().values), "").c_str());
+              "oracle calls",
+              scaled_text(static_cast<double>(runner.calls().gradients), "").c_str(),
+              scaled_text(static_cast<double>(runner.calls().gradients) / agents, "").c_str(),
+              scaled_text(static_cast<double>(runner.calls().products), "").c_str(),
+              scaled_text(static_cast<double>(runner.calls().values), "").c_str());
 }
 
 int exit_code(Status status) {
@@ -223,6 +176,14 @@ std::unique_ptr<Experiment> compose(const std::string& ini, const Arguments& arg
   return experiment;
 }
 
+/// Collective. Throws if a rank would take more memory than it may.
+MemoryEstimate memory_of(Experiment& experiment) {
+  const Communicator& communicator = experiment.network().communicator();
+  const MemoryEstimate memory = tightest(communicator, experiment.memory());
+  communicator.together([&] { require_fits(memory); });
+  return memory;
+}
+
 const std::string& only_word(const Arguments& arguments, const char* what) {
   require(arguments.words.size() == 1, ErrorKind::usage, "`echelon ", arguments.command,
           "` takes one ", what, ", not ", arguments.words.size(), "; see `echelon --help`");
@@ -238,9 +199,15 @@ int run(const Arguments& arguments, Requests& requests) {
   const fs::path folder = experiment->options().output.empty()
                               ? fs::path("results") / fs::path(ini).stem()
                               : fs::path(experiment->options().output);
+  const MemoryEstimate memory = memory_of(*experiment);
+  const bool speaks = experiment->network().communicator().rank() == 0;
+  if (arguments.dry_run) {
+    if (speaks) print_plan(*experiment, memory, folder);
+    return exit_done;
+  }
   const auto directory = RunDirectory::create(*experiment, folder);
-  if (experiment->network().communicator().rank() == 0) {
-    print_head(*experiment);
+  if (speaks) {
+    print_head(*experiment, memory);
     warn_if_crowded(experiment->network().communicator());
   }
   return execute(*experiment, *directory, requests, arguments.program, true);
@@ -259,11 +226,12 @@ int resume(const Arguments& arguments, Requests& requests) {
             "run.output: a run is resumed where it is, in ", folder.string(),
             "; leave the option out");
   });
+  const MemoryEstimate memory = memory_of(*experiment);
   std::vector<std::string> remarks;
   const auto directory = RunDirectory::open(*experiment, folder, remarks);
   if (experiment->network().communicator().rank() == 0) {
     for (const auto& remark : remarks) std::printf("note: %s\n", remark.c_str());
-    print_head(*experiment);
+    print_head(*experiment, memory);
     warn_if_crowded(experiment->network().communicator());
     std::printf("resuming at iteration %llu\n",
                 static_cast<unsigned long long>(experiment->runner().iteration()));

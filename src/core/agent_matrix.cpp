@@ -61,10 +61,15 @@ double* allocate(Index rows, Index columns) {
   return with_header({.mapped_bytes = 0, .raw = raw});
 }
 
+Header header_of(const double* data) {
+  Header header{};
+  std::memcpy(&header, reinterpret_cast<const char*>(data) - sizeof header, sizeof header);
+  return header;
+}
+
 void release(double* data) {
   if (data == nullptr) return;
-  Header header{};
-  std::memcpy(&header, reinterpret_cast<char*>(data) - sizeof header, sizeof header);
+  const Header header = header_of(data);
   if (header.mapped_bytes > 0) {
     munmap(header.raw, header.mapped_bytes);
   } else {
@@ -101,6 +106,10 @@ AgentMatrix::AgentMatrix(double* data, Index rows, Index columns)
 AgentMatrix AgentMatrix::in_file(Index rows, Index columns) {
   const std::size_t bytes = bytes_of(rows, columns);
   return {with_header({.mapped_bytes = bytes, .raw = map_nameless_file(bytes)}), rows, columns};
+}
+
+bool AgentMatrix::is_in_file() const {
+  return data() != nullptr && header_of(data()).mapped_bytes > 0;
 }
 
 AgentMatrix::AgentMatrix(AgentMatrix&& other) noexcept

@@ -2,6 +2,7 @@
 
 #include <charconv>
 #include <cmath>
+#include <cstdio>
 
 #include "echelon/core/error.hpp"
 
@@ -28,6 +29,16 @@ std::string number_text(double value) {
   char buffer[64];
   const auto result = std::to_chars(buffer, buffer + sizeof buffer, value);
   return {buffer, result.ptr};
+}
+
+std::string scaled_text(double value, const char* unit) {
+  constexpr const char* prefixes[] = {"", "k", "M", "G", "T"};
+  int step = 0;
+  for (; value >= 1000 && step < 4; ++step) value /= 1000;
+  char buffer[48];
+  std::snprintf(buffer, sizeof buffer, step == 0 ? "%.0f%s%s%s" : "%.3g%s%s%s", value,
+                step == 0 && *unit == 0 ? "" : " ", prefixes[step], unit);
+  return buffer;
 }
 
 namespace detail {

@@ -1,8 +1,10 @@
 #include "echelon/experiment/experiment.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "echelon/core/catalog.hpp"
+#include "echelon/core/process_memory.hpp"
 #include "echelon/experiment/preset.hpp"
 #include "echelon/io/client_files.hpp"
 #include "echelon/io/graph_file.hpp"
@@ -25,10 +27,16 @@ constexpr Role roles[] = {Role::upper, Role::lower, Role::auxiliary};
 class SizeCounter final : public StateVisitor {
  public:
   std::int64_t bytes = 0;
+  std::int64_t client_bytes = 0;          ///< part of `bytes`, as is the next
+  std::int64_t client_bytes_in_file = 0;  ///< in a mapped file, not in memory
 
  private:
-  void visit(const std::string&, AgentMatrix& block) override {
-    bytes += static_cast<std::int64_t>(sizeof(double)) * block.outerStride() * block.cols();
+  void visit(const std::string& name, AgentMatrix& block) override {
+    const std::int64_t size =
+        static_cast<std::int64_t>(sizeof(double)) * block.outerStride() * block.cols();
+    bytes += size;
+    if (!name.ends_with("/clients")) return;
+    (block.is_in_file() ? client_bytes_in_file : client_bytes) += size;
   }
   void visit(const std::string&, double&) override {}
   void visit(const std::string&, std::int64_t&) override {}
@@ -120,12 +128,28 @@ Experiment::Experiment(Communicator communicator, Configuration configuration,
     method_entry_ = &find_entry(method_catalog(), general_.method, "method");
   });
   communicator.set_stall_seconds(general_.comm.stall_seconds);
+  measure_machine(communicator);
   make_networks(std::move(communicator));
   network_->communicator().together([&] { compose(data); });
   const std::string first = network_->communicator().broadcast(configuration_.resolved(), 0);
   network_->communicator().require_on_all(
       first == configuration_.resolved(), ErrorKind::usage,
       "the ranks were given different configurations; give all of them what rank 0 has");
+}
+
+/// Before this run takes anything. Nobody goes on before all have looked, so that ranks of one
+/// machine see the same.
+void Experiment::measure_machine(const Communicator& communicator) {
+  machine_.free = free_memory_bytes();
+  allocated_before_ = allocated_bytes();
+  const std::string own = machine_id();
+  machine_.ranks = 0;
+  for (const std::string& machine : communicator.gather_all(own)) {
+    machine_.ranks += machine == own ? 1 : 0;
+  }
+  machine_.rank = communicator.rank();
+  const double allowed = general_.participation.memory;
+  machine_.limit = allowed > 0 ? allowed * 1e9 : machine_.free / machine_.ranks;
 }
 
 void Experiment::make_networks(Communicator communicator) {
@@ -154,7 +178,7 @@ void Experiment::make_networks(Communicator communicator) {
   }
 }
 
-std::shared_ptr<Participation> Experiment::make_participation() {
+std::shared_ptr<Participation> Experiment::make_participation() const {
   const AgentId seats = network_->size();
   if (!general_.participation.is_on(seats)) return nullptr;
   const ConsensusOptions& consensus = general_.consensus;
@@ -172,7 +196,9 @@ std::shared_ptr<Participation> Experiment::make_participation() {
   if (!general_.participation.speeds.empty()) {
     speeds = read_client_speeds(general_.participation.speeds);
   }
-  return std::make_shared<Participation>(general_.participation, seats, shape,
+  ParticipationOptions options = general_.participation;
+  options.memory = machine_.limit / 1e9;
+  return std::make_shared<Participation>(options, seats, shape,
                                          static_cast<std::uint64_t>(general_.experiment.seed),
                                          std::move(availability), std::move(speeds));
 }
@@ -242,6 +268,19 @@ std::int64_t Experiment::state_bytes() {
   SizeCounter counter;
   method_->visit_state(counter);
   return counter.bytes;
+}
+
+MemoryEstimate Experiment::memory() {
+  SizeCounter counter;
+  method_->visit_state(counter);
+  MemoryEstimate estimate = machine_;
+  estimate.data = static_cast<double>(problem_->data_bytes());
+  estimate.clients = static_cast<double>(counter.client_bytes);
+  estimate.clients_in_file = static_cast<double>(counter.client_bytes_in_file);
+  estimate.state = static_cast<double>(counter.bytes) - estimate.clients - estimate.clients_in_file;
+  estimate.buffers = 0;
+  estimate.buffers = std::max(0.0, allocated_bytes() - allocated_before_ - estimate.total());
+  return estimate;
 }
 
 }  // namespace echelon

@@ -11,6 +11,7 @@
 
 #include "echelon/core/error.hpp"
 #include "echelon/io/result_file.hpp"
+#include "echelon/problem/partition.hpp"
 
 namespace echelon {
 
@@ -64,13 +65,23 @@ void RunDirectory::write_config(const Experiment& experiment, const fs::path& fo
   require(file.good() && !problem, ErrorKind::cannot_create, path.string(), ": cannot be written");
 }
 
+void RunDirectory::write_partition(Experiment& experiment, const fs::path& folder) {
+  const PartitionReport* report = experiment.problem().partition_report();
+  if (report == nullptr) return;
+  const fs::path path = folder / "partition.csv";
+  std::ofstream file(path);
+  file << report->csv() << std::flush;
+  require(file.good(), ErrorKind::input_output, path.string(), ": cannot be written");
+}
+
 std::unique_ptr<RunDirectory> RunDirectory::create(Experiment& experiment, const fs::path& folder) {
   const Communicator& communicator = experiment.network().communicator();
   FolderLock lock;
   communicator.together([&] {
     if (communicator.rank() != 0) return;
     const auto require_empty = [&] {
-      for (const char* name : {"config.ini", "metrics.csv", "result.h5", "checkpoints"}) {
+      for (const char* name :
+           {"config.ini", "metrics.csv", "result.h5", "checkpoints", "partition.csv"}) {
         require(!fs::exists(folder / name), ErrorKind::cannot_create, folder.string(),
                 ": holds a run already (", name,
                 " is there); name another folder with --run.output, or continue it with `echelon "
@@ -86,6 +97,7 @@ std::unique_ptr<RunDirectory> RunDirectory::create(Experiment& experiment, const
     lock = FolderLock(folder);
     require_empty();  // somebody may have been quicker
     write_config(experiment, folder);
+    write_partition(experiment, folder);
     fs::create_directory(folder / "checkpoints", problem);
     require(!problem, ErrorKind::cannot_create, (folder / "checkpoints").string(),
             ": cannot be made (", problem.message(), ")");

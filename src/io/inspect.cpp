@@ -1,6 +1,7 @@
 #include "echelon/io/inspect.hpp"
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -228,6 +229,39 @@ void report_metrics(Report& report, const std::filesystem::path& path) {
   report.line(2, "last: ", last);
 }
 
+/// Sizes and labels of the agents, from the table of a partition.
+void report_partition(Report& report, const std::filesystem::path& path) {
+  const auto lines = split(read_whole(path, longest_text), '\n');
+  const auto columns = lines.size() > 1 ? split(lines[1], ',') : std::vector<std::string>{};
+  std::vector<std::int64_t> sizes;
+  std::string damage;
+  if (columns.size() < 2 || !lines.back().empty()) damage = "cut short";
+  for (std::size_t i = 2; i + 1 < lines.size() && damage.empty(); ++i) {
+    const auto cells = split(lines[i], ',');
+    std::int64_t size = 0;
+    std::int64_t sum = 0;
+    bool whole = cells.size() == columns.size();
+    for (std::size_t c = 1; c < cells.size() && whole; ++c) {
+      const bool is_label = columns[c].starts_with("label_");
+      if (c > 1 && !is_label) continue;
+      std::int64_t number = 0;
+      const char* const end = cells[c].data() + cells[c].size();
+      whole = std::from_chars(cells[c].data(), end, number).ptr == end;
+      (is_label ? sum : size) += number;
+    }
+    if (!whole || size != sum) damage = text("line ", i + 1, " does not add up");
+    sizes.push_back(size);
+  }
+  if (!damage.empty() || sizes.empty()) {
+    report.damage(1, "partition.csv: DAMAGED (", damage.empty() ? "no agents" : damage, ")");
+    return;
+  }
+  std::sort(sizes.begin(), sizes.end());
+  report.line(1, "partition.csv: ", lines[0].substr(std::min<std::size_t>(2, lines[0].size())),
+              "; ", sizes.size(), " agents with ", sizes.front(), " / ", sizes[sizes.size() / 2],
+              " / ", sizes.back(), " samples (least / median / most)");
+}
+
 void report_run(Report& report, const std::filesystem::path& folder) {
   report.line(0, folder.string());
   std::error_code ignored;
@@ -241,6 +275,7 @@ void report_run(Report& report, const std::filesystem::path& folder) {
     } else {
       report.line(1, "config.ini: none");
     }
+    if (has("partition.csv")) report_partition(report, folder / "partition.csv");
     if (has("metrics.csv")) {
       report_metrics(report, folder / "metrics.csv");
     } else {

@@ -112,9 +112,16 @@ class LibsvmReader {
       if (!std::isfinite(label_)) refuse(label_token_, "is not a finite label", label_form);
       columns_.clear();
       values_.clear();
+      id_token_ = {};
       while (!line.empty()) {
         const std::string_view token = next_token(line);
-        if (!token.empty()) parse_entry(token);
+        if (token.empty()) continue;
+        if (columns_.empty() && id_token_.empty() && token.starts_with(id_key)) {
+          id_token_ = token.substr(id_key.size());
+          if (id_token_.empty()) refuse(token, "has no id", "write `qid:ID` or leave it out");
+          continue;
+        }
+        parse_entry(token);
       }
       return true;
     }
@@ -123,6 +130,7 @@ class LibsvmReader {
 
   double label() const { return label_; }
   std::string_view label_token() const { return label_token_; }  ///< valid until next()
+  std::string_view id_token() const { return id_token_; }        ///< likewise; empty: there is none
   const std::vector<std::int32_t>& columns() const { return columns_; }
   const std::vector<float>& values() const { return values_; }
 
@@ -135,6 +143,7 @@ class LibsvmReader {
 
  private:
   static constexpr std::string_view label_form = "a line starts with its label, a number";
+  static constexpr std::string_view id_key = "qid:";
   static constexpr std::string_view entry_form =
       "entries are `index:value`, with indices from 1 in ascending order and finite values";
 
@@ -165,6 +174,7 @@ class LibsvmReader {
 
   LineReader lines_;
   std::string_view label_token_;
+  std::string_view id_token_;
   double label_ = 0;
   std::vector<std::int32_t> columns_;
   std::vector<float> values_;
@@ -208,7 +218,12 @@ DataSource::LibsvmSummary FileDataSource::libsvm_summary(const std::string& path
       }
       distinct.push_back(reader.label());
     }
+    if (!reader.id_token().empty()) summary.ids.emplace_back(reader.id_token());
     summary.labels.push_back(code);
+    if (!summary.ids.empty() && summary.ids.size() != summary.labels.size()) {
+      reader.refuse(reader.label_token(), "and those before it do not agree whether there is an id",
+                    "`qid:ID` stands on every line or on none");
+    }
     if (!reader.columns().empty()) {
       summary.features = std::max(summary.features, std::int64_t{reader.columns().back()} + 1);
     }
@@ -248,6 +263,22 @@ SparseData FileDataSource::libsvm_rows(const std::string& path, std::int64_t fea
           " rows, counted from 0");
   if (!std::is_sorted(order.begin(), order.end())) data = in_requested_order(data, order);
   return data;
+}
+
+std::vector<std::string> FileDataSource::sample_ids(const std::string& path) const {
+  LineReader lines(path);
+  std::vector<std::string> ids;
+  std::string_view line;
+  while (lines.next(line)) {
+    line = line.substr(0, line.find('#'));
+    const std::string_view id = next_token(line);
+    if (id.empty()) continue;
+    const std::string_view more = next_token(line);
+    require(more.empty(), ErrorKind::bad_data, path, ":", lines.number(), ": ", quoted(more),
+            " comes after the id ", quoted(id), "; write one id per line, that of one sample");
+    ids.emplace_back(id);
+  }
+  return ids;
 }
 
 }  // namespace echelon

@@ -1,12 +1,11 @@
 #include "echelon/participation/participation.hpp"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <cmath>
 #include <utility>
 
 #include "echelon/core/error.hpp"
+#include "echelon/core/process_memory.hpp"
 #include "echelon/core/random.hpp"
 #include "echelon/participation/client_states.hpp"
 
@@ -62,7 +61,8 @@ void ParticipationOptions::visit(OptionVisitor& visitor) {
   visitor.operational(true);
   visitor("memory", memory, at_least(0),
           "most GB (1e9 bytes) that a rank may take for the run, checked before it starts; state "
-          "of clients beyond half of it goes to a file; 0 = what the machine has free");
+          "of clients beyond half of it goes to a file; 0 = what the machine has free, divided by "
+          "its ranks");
   visitor.operational(false);
 }
 
@@ -188,13 +188,14 @@ void Participation::replay(std::uint64_t iteration) {
 
 double Participation::memory_limit() const {
   if (options_.memory > 0) return options_.memory * 1e9;
-  return static_cast<double>(sysconf(_SC_AVPHYS_PAGES)) *
-         static_cast<double>(sysconf(_SC_PAGESIZE));
+  return free_memory_bytes();
 }
 
 std::shared_ptr<ClientStates> Participation::make_states(const std::vector<AgentId>& seats,
                                                          std::int64_t dimension) const {
-  const bool in_file = ClientStates::bytes(*this, seats.size(), dimension) > memory_limit() / 2;
+  const double bytes = ClientStates::bytes(*this, seats.size(), dimension);
+  const bool in_file = states_in_memory_ + bytes > memory_limit() / 2;
+  if (!in_file) states_in_memory_ += bytes;
   return std::make_shared<ClientStates>(*this, seats, dimension, in_file);
 }
 

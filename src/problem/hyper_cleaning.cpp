@@ -103,7 +103,10 @@ void HyperCleaning::load(const DataSource& source, const std::vector<std::uint8_
   const auto parts = split_samples(static_cast<std::int64_t>(file_labels.size()), sizes, seed_);
   const auto true_labels = labels_of(file_labels, parts[0]);
   const auto noisy_labels = with_noise(true_labels, options_.label_noise, seed_);
-  const auto dealt = deal_samples(noisy_labels, total, options_.partition, seed_);
+  const SampleOrigins origins =
+      origins_of(options_.partition, source, {}, std::ssize(file_labels)).subset(parts[0]);
+  const auto dealt = deal_samples(noisy_labels, total, options_.partition, seed_, origins);
+  report_ = report_on(dealt, noisy_labels, options_.partition, seed_, origins);
 
   // One call for all rows, since a compressed file is read from its beginning each time.
   SampleList rows;
@@ -136,6 +139,17 @@ void HyperCleaning::load(const DataSource& source, const std::vector<std::uint8_
     shard.validation = take(labels_of(file_labels, even_part(parts[1], total, agent)));
     shard.test = take(labels_of(file_labels, even_part(parts[2], total, agent)));
   }
+}
+
+std::int64_t HyperCleaning::data_bytes() const {
+  std::int64_t bytes = 0;
+  for (const Shard& shard : shards_) {
+    for (const Part* part : {&shard.train, &shard.validation, &shard.test}) {
+      const Index numbers = part->samples.rows() * part->samples.stride();
+      bytes += numbers * static_cast<std::int64_t>(sizeof(float)) + std::ssize(part->labels);
+    }
+  }
+  return bytes;
 }
 
 const HyperCleaning::Part& HyperCleaning::part(Level level, int local) const {

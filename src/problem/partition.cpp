@@ -21,18 +21,22 @@ namespace {
 using Samples = std::vector<std::int64_t>;
 
 const std::vector<std::string>& partition_names() {
-  static const std::vector<std::string> names{"even", "label-shards", "dirichlet"};
+  static const std::vector<std::string> names{
+      "even", "label-shards", "dirichlet", "dirichlet-sizes", "power-law", "natural"};
   return names;
 }
 
 constexpr std::int64_t most_shards_per_agent = 1000;
+constexpr double largest_exponent = 100;
+/// In place of a label, for draws of sizes.
+constexpr std::uint64_t no_label = 256;
 
 Range alpha_range() {
   return {.low = 0, .low_open = true, .high_open = true};
 }
 
 /// What a stream of draws is for.
-enum Stream : std::uint64_t { shuffle = 0, shards = 1, proportions = 2, top_up = 3 };
+enum Stream : std::uint64_t { shuffle = 0, shards = 1, proportions = 2, top_up = 3, ranking = 4 };
 
 Draws draws_for(std::uint64_t seed, Stream stream, std::size_t agent = 0, std::uint64_t label = 0) {
   return {seed, Purpose::partition, static_cast<AgentId>(agent), label, stream};
@@ -49,11 +53,11 @@ void append(Samples& out, std::span<const std::int64_t> more) {
   out.insert(out.end(), more.begin(), more.end());
 }
 
-std::vector<Samples> deal_even(const Samples& shuffled, std::size_t agents) {
-  std::vector<Samples> dealt(agents);
-  const std::vector<std::size_t> sizes = even_sizes(shuffled.size(), agents);
+/// Consecutive parts of these sizes.
+std::vector<Samples> cut(const Samples& shuffled, const std::vector<std::size_t>& sizes) {
+  std::vector<Samples> dealt(sizes.size());
   std::size_t begin = 0;
-  for (std::size_t i = 0; i < agents; ++i) {
+  for (std::size_t i = 0; i < sizes.size(); ++i) {
     append(dealt[i], std::span(shuffled).subspan(begin, sizes[i]));
     begin += sizes[i];
   }
@@ -147,6 +151,56 @@ std::vector<Samples> deal_dirichlet(const std::vector<std::uint8_t>& labels,
   return dealt;
 }
 
+/// Proportional to the agents' ranks to the power of minus `exponent`.
+std::vector<double> power_law(std::size_t agents, double exponent, std::uint64_t seed) {
+  const Samples rank =
+      draws_for(seed, Stream::ranking).permutation(static_cast<std::int64_t>(agents));
+  std::vector<double> share(agents);
+  double sum = 0;
+  for (std::size_t i = 0; i < agents; ++i) {
+    share[i] = std::pow(static_cast<double>(rank[i] + 1), -exponent);
+    sum += share[i];
+  }
+  for (double& s : share) s /= sum;
+  return share;
+}
+
+/// Such as `u17, u42 and 3 more`, of the ids of one agent.
+std::string some_ids(const SampleOrigins& origins, std::size_t agent, std::size_t agents) {
+  std::string out;
+  std::size_t shown = 0;
+  std::size_t more = 0;
+  for (std::size_t k = agent; k < origins.ids.size(); k += agents) {
+    if (shown == 2) {
+      ++more;
+      continue;
+    }
+    out += (shown++ > 0 ? ", " : "") + origins.ids[k];
+  }
+  return more > 0 ? text(out, " and ", more, " more") : out;
+}
+
+std::vector<Samples> deal_natural(const SampleOrigins& origins, std::size_t agents,
+                                  std::int64_t minimum) {
+  ECHELON_ASSERT(!origins.ids.empty());
+  require(origins.ids.size() >= agents, ErrorKind::usage, "problem.partition: natural deals ",
+          origins.ids.size(), " ids to ", agents,
+          " agents (an id is never divided); choose at most ", origins.ids.size(), " agents");
+  std::vector<Samples> dealt(agents);
+  for (std::size_t sample = 0; sample < origins.of.size(); ++sample) {
+    dealt[static_cast<std::size_t>(origins.of[sample]) % agents].push_back(
+        static_cast<std::int64_t>(sample));
+  }
+  const std::int64_t least = std::max<std::int64_t>(minimum, 1);
+  for (std::size_t i = 0; i < agents; ++i) {
+    require(std::ssize(dealt[i]) >= least, ErrorKind::usage,
+            "problem.partition: natural gives agent ", i, " (id ", some_ids(origins, i, agents),
+            ") ", dealt[i].size(), " training samples, but it needs ", least,
+            "; choose fewer agents, a lower problem.minimum_samples, or more samples to train");
+  }
+  return dealt;
+}
+
 /// Agents below `minimum` receive random samples, each from the agent that has most at that moment
 /// (lowest id if several).
 void raise_to_minimum(std::vector<Samples>& dealt, std::size_t minimum, std::uint64_t seed) {
@@ -187,6 +241,9 @@ void check(const PartitionOptions& options, std::int64_t samples, std::int64_t a
   require(options.shards_per_agent >= 1 && options.shards_per_agent <= most_shards_per_agent,
           ErrorKind::usage, "problem.shards_per_agent: ", options.shards_per_agent,
           " is not in [1, ", most_shards_per_agent, "]");
+  require(options.power_exponent >= 0 && options.power_exponent <= largest_exponent,
+          ErrorKind::usage, "problem.power_exponent: ", options.power_exponent, " is not in [0, ",
+          largest_exponent, "]");
   require(options.minimum_samples >= 0, ErrorKind::usage,
           "problem.minimum_samples: ", options.minimum_samples, " is below 0");
   require(options.minimum_samples <= samples / agents, ErrorKind::usage,
@@ -201,33 +258,49 @@ void PartitionOptions::visit(OptionVisitor& visitor) {
   visitor.choice(
       "partition", partition, partition_names(),
       "how samples are dealt to agents: even = at random in equal parts; label-shards = "
-      "sorted by label and cut into shards; dirichlet = each label in random proportions");
+      "sorted by label and cut into shards; dirichlet = each label in random proportions; "
+      "dirichlet-sizes = at random, sizes in random proportions; power-law = at random, sizes as "
+      "powers of a rank; natural = by the samples' ids, such as their writers");
   visitor("dirichlet_alpha", dirichlet_alpha, alpha_range(),
-          "concentration of the dirichlet partition: small = few agents share a label, large = all "
-          "agents alike");
+          "concentration of dirichlet and dirichlet-sizes: small = few agents share a label (the "
+          "samples), large = all agents alike");
   visitor("shards_per_agent", shards_per_agent,
           between(1, static_cast<double>(most_shards_per_agent)),
           "shards that each agent receives in the label-shards partition");
+  visitor("power_exponent", power_exponent, between(0, largest_exponent),
+          "e of the power-law partition, sizes as rank^-e: 0 = all alike");
   visitor("minimum_samples", minimum_samples, at_least(0),
-          "an agent that would get fewer samples receives some of the agents with most");
+          "an agent that would get fewer samples receives some of the agents with most (natural: "
+          "is refused)");
+  visitor("partition_file", partition_file,
+          "natural: text file with the id of one sample per line; empty = the data's own (qid: in "
+          "LIBSVM files)");
 }
 
 std::vector<std::vector<std::int64_t>> deal_samples(const std::vector<std::uint8_t>& labels,
                                                     std::int64_t agents,
                                                     const PartitionOptions& options,
-                                                    std::uint64_t seed) {
+                                                    std::uint64_t seed,
+                                                    const SampleOrigins& origins) {
   const auto samples = static_cast<std::int64_t>(labels.size());
   check(options, samples, agents);
   const auto parts = static_cast<std::size_t>(agents);
   Samples shuffled = draws_for(seed, Stream::shuffle).permutation(samples);
   std::vector<Samples> dealt;
   if (options.partition == "even") {
-    dealt = deal_even(shuffled, parts);
+    dealt = cut(shuffled, even_sizes(shuffled.size(), parts));
   } else if (options.partition == "label-shards") {
     dealt = deal_label_shards(labels, std::move(shuffled), parts,
                               static_cast<std::size_t>(options.shards_per_agent), seed);
-  } else {
+  } else if (options.partition == "dirichlet") {
     dealt = deal_dirichlet(labels, shuffled, parts, options.dirichlet_alpha, seed);
+  } else if (options.partition == "natural") {
+    return deal_natural(origins, parts, options.minimum_samples);
+  } else {
+    const bool by_power = options.partition == "power-law";
+    const auto share = by_power ? power_law(parts, options.power_exponent, seed)
+                                : draw_proportions(parts, options.dirichlet_alpha, no_label, seed);
+    dealt = cut(shuffled, round_shares(share, shuffled.size()));
   }
   raise_to_minimum(dealt, static_cast<std::size_t>(options.minimum_samples), seed);
   for (Samples& list : dealt) std::sort(list.begin(), list.end());

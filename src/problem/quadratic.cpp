@@ -255,4 +255,11 @@ std::vector<KnownSolution> Quadratic::known_solutions(bool personal) const {
   return {solution};
 }
 
+std::int64_t Quadratic::data_bytes() const {
+  Index numbers = F_.size();
+  for (const QuadraticMatrices& own : matrices_) numbers += own.A.size() + own.C.size();
+  for (const QuadraticTerms& own : terms_) numbers += own.a.size() + own.u.size() + own.w.size();
+  return static_cast<std::int64_t>(numbers) * static_cast<std::int64_t>(sizeof(double));
+}
+
 }  // namespace echelon

@@ -77,6 +77,19 @@ double count_correct(const std::vector<std::uint8_t>& predictions,
   return result;
 }
 
+/// A class of the file that no agent trains on would be learned from nothing.
+void require_both_classes(const std::vector<std::uint8_t>& all,
+                          const std::vector<std::uint8_t>& train,
+                          const RegularizationSelectionOptions& options) {
+  for (const std::uint8_t label : {std::uint8_t{0}, std::uint8_t{1}}) {
+    const auto count = std::count(all.begin(), all.end(), label);
+    require(count == 0 || std::count(train.begin(), train.end(), label) > 0, ErrorKind::usage,
+            "problem.validation_fraction: no agent holds a training sample of class ", int{label},
+            " (all ", count, " of ", options.data,
+            " validate); choose a smaller fraction or another run.seed");
+  }
+}
+
 }  // namespace
 
 void RegularizationSelectionOptions::visit(OptionVisitor& visitor) {
@@ -123,8 +136,12 @@ void RegularizationSelection::load(const DataSource& source) {
 
   const std::array<std::int64_t, 2> sizes{train_count_, validation_count_};
   const auto parts = split_samples(count, sizes, seed_);
-  const auto dealt =
-      deal_samples(labels_of(summary.labels, parts[0]), total, options_.partition, seed_);
+  const SampleOrigins origins =
+      origins_of(options_.partition, source, summary.ids, count).subset(parts[0]);
+  const auto train_labels = labels_of(summary.labels, parts[0]);
+  require_both_classes(summary.labels, train_labels, options_);
+  const auto dealt = deal_samples(train_labels, total, options_.partition, seed_, origins);
+  report_ = report_on(dealt, train_labels, options_.partition, seed_, origins);
   SampleList test_samples(test.labels.size());
   std::iota(test_samples.begin(), test_samples.end(), std::int64_t{0});
 
@@ -147,6 +164,21 @@ void RegularizationSelection::load(const DataSource& source) {
     rows.take(shard.validation.samples, shard.validation.labels);
     test_rows.take(shard.test.samples, shard.test.labels);
   }
+}
+
+std::int64_t RegularizationSelection::data_bytes() const {
+  const auto bytes_of = [](const auto& numbers) {
+    return std::ssize(numbers) * static_cast<std::int64_t>(sizeof(numbers[0]));
+  };
+  std::int64_t bytes = 0;
+  for (const Shard& shard : shards_) {
+    for (const Part* part : {&shard.train, &shard.validation, &shard.test}) {
+      const SparseData& rows = part->samples;
+      bytes += bytes_of(rows.offsets) + bytes_of(rows.columns) + bytes_of(rows.values) +
+               bytes_of(part->labels);
+    }
+  }
+  return bytes;
 }
 
 const RegularizationSelection::Part& RegularizationSelection::part(Level level, int local) const {

@@ -213,4 +213,12 @@ VectorXd Ridge::hypergradient(const VectorXd& x) const {
   return result;
 }
 
+std::int64_t Ridge::data_bytes() const {
+  std::int64_t numbers = 0;
+  for (const Data* data : {&train_, &validation_}) {
+    numbers += data->features.size() + data->targets.size();
+  }
+  return numbers * static_cast<std::int64_t>(sizeof(double));
+}
+
 }  // namespace echelon

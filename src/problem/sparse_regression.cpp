@@ -169,4 +169,12 @@ std::optional<VectorXd> SparseRegression::lower_solution(const VectorXd& x) cons
   return y;
 }
 
+std::int64_t SparseRegression::data_bytes() const {
+  std::int64_t numbers = 0;
+  for (const Data* data : {&train_, &validation_}) {
+    numbers += data->features.size() + data->targets.size();
+  }
+  return numbers * static_cast<std::int64_t>(sizeof(double));
+}
+
 }  // namespace echelon

@@ -51,6 +51,35 @@ TEST_F(Libsvm, Summary) {
   }
 }
 
+TEST_F(Libsvm, IdsStandBetweenLabelAndEntries) {
+  const std::string path = folder.write("ids", "1 qid:7 1:0.5\n-1 qid:u-2 2:1 # x\n\n1 qid:7\n");
+  const auto summary = source.libsvm_summary(path);
+  EXPECT_EQ(summary.ids, (std::vector<std::string>{"7", "u-2", "7"}));
+  EXPECT_EQ(summary.features, 2);
+  const SparseData data = source.libsvm_rows(path, 2, Rows{0, 1, 2});
+  EXPECT_EQ(data.columns, (std::vector<std::int32_t>{0, 1}));
+  EXPECT_TRUE(source.libsvm_summary(folder.write("none", small)).ids.empty());
+  refused("1", "qid:2", "1 qid:1 qid:2 1:1\n");
+  refused("1", "qid:1", "1 1:1 qid:1\n");
+  refused("2", "no id", "1 qid:1 1:1\n1 qid: 1:1\n");
+  for (const char* content : {"1 qid:1 1:1\n1 1:1\n", "1 1:1\n1 qid:1 1:1\n"}) {
+    const std::string mixed = folder.write("mixed", content);
+    const std::vector<std::string> parts{mixed + ":2: ", "on every line or on none"};
+    expect_error(ErrorKind::bad_data, parts, [&] { source.libsvm_summary(mixed); });
+  }
+}
+
+TEST_F(Libsvm, SampleIdsAreOnePerLine) {
+  const std::string content = "anna\n# who\n\n  bert # second\r\nanna";
+  for (const std::string& path :
+       {folder.write("writers", content), folder.write_gzip("writers.gz", content)}) {
+    EXPECT_EQ(source.sample_ids(path), (std::vector<std::string>{"anna", "bert", "anna"}));
+  }
+  const std::string path = folder.write("two", "anna\nbert carl\n");
+  const std::vector<std::string> parts{path + ":2: ", "`carl`", "one id per line"};
+  expect_error(ErrorKind::bad_data, parts, [&] { source.sample_ids(path); });
+}
+
 TEST_F(Libsvm, RowsInFileOrder) {
   const SparseData data = source.libsvm_rows(folder.write_gzip("gz", small), 12, Rows{0, 1, 2, 3});
   EXPECT_EQ(data.features, 12);
@@ -108,7 +137,7 @@ TEST_F(Libsvm, MalformedTokens) {
   refused("1", "`3:`", "1 3:\n");
   refused("1", "`3:1x`", "1 3:1x\n");
   refused("1", "`3:1:2`", "1 3:1:2\n");
-  refused("1", "`qid:3`", "1 qid:3 4:1\n");
+  refused("1", "`gid:3`", "1 gid:3 4:1\n");
   refused("1", "`1.5:2`", "1 1.5:2\n");
   refused("1", "`0x1:2`", "1 0x1:2\n");
   refused("1", "`a?b`", std::string("1 a\0b\n", 6));

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# launch/slurm on a Slurm that this script starts and removes: jobs that reach their time limit, are requeued, and end in the bits
-# of an uninterrupted run.
+# launch/slurm and launch/slurm-sweep on a Slurm that this script starts and removes: jobs that reach their time limit, are requeued,
+# and end in the bits of an uninterrupted run.
 #
-#   slurm_test.sh EXECUTABLE SOURCE [short|full]
+#   slurm_test.sh EXECUTABLE SOURCE [short|full|array]
 #
-# short: one job by mpirun that is told to leave early. full: by srun, too, a minute each; a signal while checkpoints are written; a
-# job that dies before its first checkpoint; signals by hand; the limit of requeues. Returns 77 with one line of explanation where there
-# is no Slurm.
+# array: an array of two runs alone. short: one job by mpirun that is told to leave early, and the array. full: by srun, too, a minute
+# each; a signal while checkpoints are written; a job that dies before its first checkpoint; signals by hand; the limit of requeues.
+# Returns 77 with one line of explanation where there is no Slurm.
 set -uo pipefail
 size=${3:-short}
 # shellcheck source=tests/launch/slurm_cluster.sh
@@ -144,13 +144,53 @@ used_up() {
   is 'and ends in the same bits' same_bits stopped-undisturbed stopped
 }
 
+# launch/slurm-sweep: an array of two runs, both told to leave; they queue again, and end in the bits of undisturbed runs.
+array() {
+  local seed run total
+  # Starts a run without an end, or one that ends soon once Slurm has queued it again: PROGRAM resume RUN_DIR ...
+  cat >until-requeued <<'SH'
+#!/bin/sh
+total=100000000
+if [ "${SLURM_RESTART_COUNT:-0}" -gt 0 ]; then
+  newest=$(ls "$3/checkpoints" | sort | tail -1 | sed 's/^0*//')
+  total=$((newest + 300))
+  echo "$total" >"$3.total"
+fi
+exec "$@" --run.iterations "$total"
+SH
+  chmod +x until-requeued
+  job=$(ECHELON_EXECUTABLE=$echelon "$source/launch/slurm-sweep" --time 5 --output grid --command "$PWD/until-requeued" problem.ini --seeds 2 \
+    "${options[@]}" | sed -n 's/^Submitted batch job //p')
+  for seed in 1 2; do wait_for_rows "grid/run.seed=$seed" 2; done
+  scancel --batch --signal=USR2 "$job"
+  for ((i = 0; i < 240; ++i)); do
+    [[ -n $(squeue -h -j "$job" 2>/dev/null) ]] || break
+    sleep 1
+  done
+  for seed in 1 2; do
+    run=grid/run.seed=$seed
+    show "grid/slurm-${job}_$((seed - 1)).log"
+    is "run $seed of the array was requeued" grep -q "queues again, 1 of" "grid/slurm-${job}_$((seed - 1)).log"
+    is "run $seed of the array queued again by itself" test -z "$(grep 'could not queue' "grid/slurm-${job}_$((seed - 1)).log")"
+    is "run $seed of the array went on from a checkpoint" grep -q '^resuming at iteration' "$run.log"
+    total=$(cat "$run.total")
+    "$echelon" run problem.ini --run.output "undisturbed-$seed" --run.seed "$seed" "${options[@]}" --run.iterations "$total" >/dev/null 2>&1
+    is "run $seed of the array has the bits of the undisturbed run" same_bits "undisturbed-$seed" "$run"
+  done
+  is 'the table of the array is whole' "$echelon" sweep --table grid
+  is 'and holds both runs' grep -q '^2,2,0,0,0,' grid/sweep.csv
+}
+
 write_problem problem.ini 300
 write_endless "$scratch/endless"
 export ECHELON_EXECUTABLE=$scratch/endless
 start_slurm || { wrong "Slurm did not start"; finish; exit 1; }
 options=(--run.checkpoint_every 0 --metrics.every 100)
-if [[ $size == short ]]; then
+if [[ $size == array ]]; then
+  array
+elif [[ $size == short ]]; then
   limited by-mpirun mpirun 55 "${options[@]}"
+  array
 else
   limited by-mpirun mpirun 15 "${options[@]}"
   limited by-srun srun 15 "${options[@]}"
@@ -160,5 +200,6 @@ else
   early_death
   by_hand
   used_up
+  array
 fi
 finish

@@ -51,8 +51,9 @@ class MemorySource final : public DataSource {
     return result;
   }
   LibsvmSummary libsvm_summary(const std::string&) const override {
-    return {binary_labels, features_};
+    return {binary_labels, features_, ids};
   }
+  std::vector<std::string> sample_ids(const std::string&) const override { return ids; }
   SparseData libsvm_rows(const std::string&, std::int64_t features,
                          std::span<const std::int64_t> rows) const override {
     SparseData result;
@@ -74,6 +75,7 @@ class MemorySource final : public DataSource {
   std::int64_t image_count = 0;
   SparseData sparse;
   std::vector<std::uint8_t> binary_labels;
+  std::vector<std::string> ids;
 
  private:
   std::int64_t features_;

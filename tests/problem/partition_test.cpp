@@ -4,10 +4,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <limits>
 #include <set>
 
 #include "echelon/core/error.hpp"
+#include "memory_source.hpp"
 
 namespace echelon {
 namespace {
@@ -56,6 +58,12 @@ TEST(Partition, EverySampleIsDealtOnce) {
   for (const double alpha : {5e-324, 1e-300, 1e-3, 0.5, 1.0, 1e3, 1e308}) {
     all.push_back(dirichlet(alpha));
   }
+  for (const double alpha : {5e-324, 0.5, 1e308}) {
+    all.push_back({.partition = "dirichlet-sizes", .dirichlet_alpha = alpha});
+  }
+  for (const double exponent : {0.0, 1.0, 100.0}) {
+    all.push_back({.partition = "power-law", .power_exponent = exponent});
+  }
   for (PartitionOptions options : all) {
     for (const std::size_t samples : {0, 1, 10, 257}) {
       for (const std::int64_t agents : {1, 3, 10, 400}) {
@@ -75,7 +83,7 @@ TEST(Partition, EverySampleIsDealtOnce) {
 
 TEST(Partition, PureFunctionOfArguments) {
   const Labels labels = cyclic_labels(500, 10);
-  for (const char* name : {"even", "label-shards", "dirichlet"}) {
+  for (const char* name : {"even", "label-shards", "dirichlet", "dirichlet-sizes", "power-law"}) {
     const PartitionOptions options{.partition = name, .minimum_samples = 3};
     const Dealt dealt = deal_samples(labels, 7, options, 5);
     EXPECT_EQ(dealt, deal_samples(labels, 7, options, 5));
@@ -257,16 +265,140 @@ TEST(Partition, RefusesBadOptions) {
 
 TEST(Partition, OptionsAreDeclared) {
   const auto options = describe_options(PartitionOptions{});
-  ASSERT_EQ(options.size(), 4U);
+  ASSERT_EQ(options.size(), 6U);
   EXPECT_EQ(options[0].name, "partition");
-  EXPECT_EQ(options[0].type, "even | label-shards | dirichlet");
+  EXPECT_EQ(options[0].type,
+            "even | label-shards | dirichlet | dirichlet-sizes | power-law | natural");
   EXPECT_EQ(options[1].name, "dirichlet_alpha");
   EXPECT_EQ(options[1].range, "> 0");
   EXPECT_EQ(options[2].name, "shards_per_agent");
   EXPECT_EQ(options[2].range, "[1, 1000]");
-  EXPECT_EQ(options[3].name, "minimum_samples");
-  EXPECT_EQ(options[3].range, ">= 0");
+  EXPECT_EQ(options[3].name, "power_exponent");
+  EXPECT_EQ(options[3].range, "[0, 100]");
+  EXPECT_EQ(options[4].name, "minimum_samples");
+  EXPECT_EQ(options[4].range, ">= 0");
+  EXPECT_EQ(options[5].name, "partition_file");
   for (const auto& option : options) EXPECT_FALSE(option.help.empty());
+}
+
+TEST(Partition, PowerLawSizesAreThoseOfTheLaw) {
+  const Labels labels = cyclic_labels(7100, 10);
+  auto dealt = sizes(deal_samples(labels, 4, {.partition = "power-law"}, 3));
+  std::sort(dealt.begin(), dealt.end(), std::greater<>());
+  // 7100 / (1 + 1/2 + 1/3 + 1/4) = 3408
+  EXPECT_EQ(dealt, (std::vector<std::size_t>{3408, 1704, 1136, 852}));
+  const PartitionOptions flat{.partition = "power-law", .power_exponent = 0};
+  EXPECT_EQ(sizes(deal_samples(labels, 4, flat, 3)), (std::vector<std::size_t>(4, 1775)));
+  std::set<std::size_t> largest;  // who has most is drawn
+  for (std::uint64_t seed = 0; seed < 20; ++seed) {
+    const auto own = sizes(deal_samples(labels, 4, {.partition = "power-law"}, seed));
+    largest.insert(
+        static_cast<std::size_t>(std::max_element(own.begin(), own.end()) - own.begin()));
+  }
+  EXPECT_EQ(largest.size(), 4U);
+}
+
+TEST(Partition, DirichletSizesDifferAndLabelsDoNot) {
+  const Labels labels = cyclic_labels(20000, 10);
+  constexpr double alpha = 2;
+  const PartitionOptions options{.partition = "dirichlet-sizes", .dirichlet_alpha = alpha};
+  double mean_square = 0;
+  constexpr int rounds = 300;
+  for (int seed = 0; seed < rounds; ++seed) {
+    for (const auto& list : deal_samples(labels, 5, options, static_cast<std::uint64_t>(seed))) {
+      const double share = static_cast<double>(list.size()) / 20000;
+      mean_square += share * share / (5 * rounds);
+      if (seed > 5 || list.size() < 2000) continue;
+      const auto counts = label_counts(list, labels);
+      for (std::size_t c = 0; c < 10; ++c) {  // 5 standard deviations of a tenth of 2000 samples
+        const double part = static_cast<double>(counts[c]) / static_cast<double>(list.size());
+        EXPECT_NEAR(part, 0.1, 0.034);
+      }
+    }
+  }
+  // Shares s ~ Beta(alpha, 4 alpha): E s^2 = alpha (alpha + 1) / (5 alpha (5 alpha + 1)).
+  EXPECT_NEAR(mean_square, alpha * (alpha + 1) / (5 * alpha * (5 * alpha + 1)), 0.003);
+}
+
+/// Sample i comes from origin i mod `origins`.
+SampleOrigins cyclic_origins(std::size_t count, std::size_t origins) {
+  SampleOrigins result;
+  for (std::size_t k = 0; k < origins; ++k) result.ids.push_back("u" + std::to_string(k));
+  for (std::size_t i = 0; i < count; ++i) {
+    result.of.push_back(static_cast<std::int64_t>(i % origins));
+  }
+  return result;
+}
+
+TEST(Partition, NaturalKeepsOriginsTogether) {
+  const PartitionOptions natural{.partition = "natural"};
+  const Dealt dealt = deal_samples(cyclic_labels(70, 2), 3, natural, 1, cyclic_origins(70, 7));
+  expect_dealt_once(dealt, 70);
+  EXPECT_EQ(sizes(dealt), (std::vector<std::size_t>{30, 20, 20}));  // origins 0 3 6, 1 4, 2 5
+  for (std::size_t agent = 0; agent < 3; ++agent) {
+    for (const std::int64_t sample : dealt[agent]) {
+      EXPECT_EQ(static_cast<std::size_t>(sample % 7) % 3, agent);
+    }
+  }
+  const auto refusal = [&](std::int64_t agents, const PartitionOptions& options,
+                           const SampleOrigins& origins) -> std::string {
+    try {
+      deal_samples(cyclic_labels(origins.of.size(), 2), agents, options, 1, origins);
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::usage);
+      return error.what();
+    }
+    return "";
+  };
+  EXPECT_NE(refusal(8, natural, cyclic_origins(70, 7)).find("at most 7 agents"), std::string::npos);
+  SampleOrigins empty = cyclic_origins(70, 7);
+  empty.ids.push_back("silent");  // an id of which every sample validates
+  EXPECT_NE(refusal(8, natural, empty).find("agent 7 (id silent) 0 training"), std::string::npos);
+  const PartitionOptions twelve{.partition = "natural", .minimum_samples = 12};
+  EXPECT_EQ(refusal(5, twelve, cyclic_origins(60, 5)), "");
+  EXPECT_NE(refusal(5, twelve, cyclic_origins(64, 6)).find("needs 12"), std::string::npos);
+}
+
+TEST(Partition, OriginsComeFromAFileOrTheData) {
+  MemorySource source(6, 3);
+  source.ids = {"b", "a", "b", "c", "a", "b"};
+  const PartitionOptions file{.partition = "natural", .partition_file = "ids.txt"};
+  const SampleOrigins origins = origins_of(file, source, {}, 6);
+  EXPECT_EQ(origins.ids, (std::vector<std::string>{"b", "a", "c"}));
+  EXPECT_EQ(origins.of, (std::vector<std::int64_t>{0, 1, 0, 2, 1, 0}));
+  EXPECT_EQ(origins.subset({3, 1}).of, (std::vector<std::int64_t>{2, 1}));
+  EXPECT_THROW(origins_of(file, source, {}, 7), Error);
+  const PartitionOptions natural{.partition = "natural"};
+  EXPECT_EQ(origins_of(natural, source, {"x", "x"}, 2).ids, std::vector<std::string>{"x"});
+  EXPECT_THROW(origins_of(natural, source, {}, 6), Error);
+  EXPECT_THROW(origins_of({.partition_file = "ids.txt"}, source, {}, 6), Error);  // without effect
+}
+
+TEST(Partition, ReportCountsWhatWasDealt) {
+  const Labels labels = cyclic_labels(5000, 10);
+  const PartitionOptions options{.partition = "dirichlet", .dirichlet_alpha = 0.3};
+  const Dealt dealt = deal_samples(labels, 7, options, 4);
+  const PartitionReport report = report_on(dealt, labels, options, 4);
+  ASSERT_EQ(report.labels.size(), 10U);
+  for (std::size_t i = 0; i < 7; ++i) {
+    EXPECT_EQ(report.size(static_cast<std::int64_t>(i)), std::ssize(dealt[i]));
+    for (std::size_t c = 0; c < 10; ++c) {
+      EXPECT_EQ(static_cast<std::size_t>(report.counts[i * 10 + c]),
+                label_counts(dealt[i], labels)[c]);
+    }
+  }
+  const SampleOrigins origins = cyclic_origins(6, 3);
+  const PartitionOptions natural{.partition = "natural"};
+  const Labels two{3, 3, 9, 3, 3, 9};
+  const PartitionReport small =
+      report_on(deal_samples(two, 2, natural, 8, origins), two, natural, 8, origins);
+  EXPECT_EQ(small.csv(),
+            "# partition natural, seed 8\nagent,samples,label_3,label_9,ids\n0,4,2,2,u0 u2\n"
+            "1,2,2,0,u1\n");
+  EXPECT_EQ(
+      small.summary(),
+      "natural, seed 8: 6 samples to 2 agents, each 2 / 4 / 4 (least / median / most), of 1 / "
+      "2 / 2 of 2 labels");
 }
 
 }  // namespace

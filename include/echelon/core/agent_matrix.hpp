@@ -21,6 +21,7 @@ class AgentMatrix : public AgentView {
   /// Zeros in a nameless file in the folder for temporary files, mapped into memory: for blocks
   /// that memory cannot hold. Throws cannot_create if there is no room.
   static AgentMatrix in_file(Index rows, Index columns);
+  bool is_in_file() const;
   AgentMatrix(AgentMatrix&& other) noexcept;
   AgentMatrix(const AgentMatrix&) = delete;
   AgentMatrix& operator=(const AgentMatrix&) = delete;

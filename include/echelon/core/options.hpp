@@ -73,6 +73,8 @@ std::vector<OptionDescription> describe_options(Options options);
 
 /// Shortest text that reads back as the same number.
 std::string number_text(double value);
+/// Three digits and a prefix, for people: `1.25 MB`.
+std::string scaled_text(double value, const char* unit);
 
 namespace detail {
 

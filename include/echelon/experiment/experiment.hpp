@@ -9,6 +9,7 @@
 
 #include "echelon/comm/network.hpp"
 #include "echelon/core/configuration.hpp"
+#include "echelon/experiment/memory.hpp"
 #include "echelon/method/method.hpp"
 #include "echelon/participation/participation.hpp"
 #include "echelon/problem/catalog.hpp"
@@ -71,6 +72,7 @@ class Experiment {
   const MethodEntry& method_entry() const { return *method_entry_; }
   const ConsensusOptions& consensus() const { return general_.consensus; }
   const TopologyOptions& topology() const { return general_.network; }
+  const GeneralOptions& general() const { return general_; }
 
   Network& network() { return *network_; }
   /// nullptr if all agents take part at every iteration.
@@ -90,17 +92,23 @@ class Experiment {
   std::string identity() const { return configuration_.resolved(false); }
   /// Bytes of everything `visit_state` of the method visits on this rank.
   std::int64_t state_bytes();
+  /// What this rank takes. Not collective.
+  MemoryEstimate memory();
+  /// The same rounds once more, from their beginning; nullptr if all agents take part at every
+  /// iteration.
+  std::shared_ptr<Participation> make_participation() const;
 
  private:
   void compose(const DataSource& data);
-  /// nullptr if all agents take part at every iteration.
-  std::shared_ptr<Participation> make_participation();
+  void measure_machine(const Communicator& communicator);
   void require_rounds() const;
   std::unique_ptr<BilevelProblem> make_problem(const DataSource& data);
   void make_networks(Communicator communicator);
 
   Configuration configuration_;
   GeneralOptions general_;
+  MemoryEstimate machine_;  ///< limit, free, ranks and rank
+  double allocated_before_ = 0;
   const ProblemEntry* problem_entry_ = nullptr;
   const MethodEntry* method_entry_ = nullptr;
   std::unique_ptr<Network> network_;

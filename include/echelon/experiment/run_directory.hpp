@@ -1,5 +1,5 @@
 #pragma once
-/// The files of a run: config.ini, metrics.csv, checkpoints/, result.h5.
+/// The files of a run: config.ini, partition.csv, metrics.csv, checkpoints/, result.h5.
 
 #include <filesystem>
 #include <memory>
@@ -55,6 +55,7 @@ class RunDirectory {
   RunDirectory(Experiment& experiment, std::filesystem::path folder);
   void start_metrics();
   static void write_config(const Experiment& experiment, const std::filesystem::path& folder);
+  static void write_partition(Experiment& experiment, const std::filesystem::path& folder);
 
   Experiment& experiment_;
   std::filesystem::path folder_;

@@ -15,8 +15,9 @@ namespace echelon {
 ///
 /// IDX: a big-endian header (two zero bytes, type 8 = uint8, number of dimensions, one uint32 per
 /// dimension), then the bytes in row-major order. LIBSVM: one sample per line, `label index:value
-/// ...`, indices from 1 and ascending; `#` starts a comment, blank lines are skipped; if all labels
-/// are equal, a positive one becomes 1 and any other 0.
+/// ...`, indices from 1 and ascending; a token `qid:ID` may stand between label and entries, on all
+/// lines or on none; `#` starts a comment, blank lines are skipped; if all labels are equal, a
+/// positive one becomes 1 and any other 0. Ids: one per line, without blanks; `#` starts a comment.
 ///
 /// A file is streamed and checked to its end whatever rows are asked for, so all ranks find the
 /// same fault. Memory grows with the data that arrives, never with what a header claims.
@@ -32,6 +33,7 @@ class FileDataSource final : public DataSource {
   LibsvmSummary libsvm_summary(const std::string& path) const override;
   SparseData libsvm_rows(const std::string& path, std::int64_t features,
                          std::span<const std::int64_t> rows) const override;
+  std::vector<std::string> sample_ids(const std::string& path) const override;
 };
 
 }  // namespace echelon

@@ -79,6 +79,7 @@ class Participation {
                 std::uint64_t seed, Availability availability = {}, ClientSpeeds speeds = {});
 
   AgentId seats() const { return seats_; }
+  const RoundShape& shape() const { return shape_; }
   ClientId clients() const { return clients_; }
   /// More clients than seats: who sits changes from round to round.
   bool rotates() const { return clients_ > seats_; }
@@ -102,8 +103,8 @@ class Participation {
               std::function<void()> leave, std::function<void()> enter);
   /// The values of all clients now, those that sit included; nullptr if there is no such variable.
   const ClientStates* states(const std::string& variable) const;
-  /// For one vector per client of the given seats; in a file if they would take more than half of
-  /// the memory that the options allow.
+  /// For one vector per client of the given seats; in a file if all that are made would take more
+  /// than half of the memory that the options allow.
   std::shared_ptr<ClientStates> make_states(const std::vector<AgentId>& seats,
                                             std::int64_t dimension) const;
   /// Bytes that a rank may take.
@@ -173,6 +174,7 @@ class Participation {
   std::vector<Present> present_;
   std::vector<Job> jobs_;
   std::vector<Follower> followers_;
+  mutable double states_in_memory_ = 0;  ///< bytes of states of clients handed out so far
   std::int64_t next_round_ = 0;
   std::int64_t answering_ = 0;
   bool is_uniform_ = true;

@@ -41,6 +41,7 @@ class ClientProblem final : public BilevelProblem {
   bool has_exact_products() const override { return clients_->has_exact_products(); }
   bool takes_part(int local) const override;
   std::int64_t data_bytes() const override { return clients_->data_bytes(); }
+  const PartitionReport* partition_report() const override { return clients_->partition_report(); }
 
   double value(Level level, int local, const Sample& sample, const ConstVector& x,
                const ConstVector& y) const override {

@@ -47,11 +47,15 @@ class DataSource {
   struct LibsvmSummary {
     std::vector<std::uint8_t> labels;
     std::int64_t features = 0;
+    std::vector<std::string> ids;  ///< of `qid:` tokens, one per sample; empty if there are none
   };
   virtual LibsvmSummary libsvm_summary(const std::string& path) const = 0;
   /// The named rows of a LIBSVM file with `features` columns, in the order given.
   virtual SparseData libsvm_rows(const std::string& path, std::int64_t features,
                                  std::span<const std::int64_t> rows) const = 0;
+
+  /// A text file with one id per line, that of the sample of the same number.
+  virtual std::vector<std::string> sample_ids(const std::string& path) const = 0;
 };
 
 }  // namespace echelon

@@ -50,6 +50,8 @@ class HyperCleaning final : public BilevelProblem {
   Index upper_dimension() const override { return static_cast<Index>(options_.train); }
   Index lower_dimension() const override { return (features_ + 1) * classes; }
   bool has_exact_products() const override { return true; }
+  std::int64_t data_bytes() const override;
+  const PartitionReport* partition_report() const override { return &report_; }
 
   /// Always in double, as are calls with Sample::full and products.
   double value(Level level, int local, const Sample& sample, const ConstVector& x,
@@ -100,6 +102,7 @@ class HyperCleaning final : public BilevelProblem {
   bool double_;
   Index features_ = 0;
   std::vector<Shard> shards_;
+  PartitionReport report_;  ///< of the training samples
 };
 
 }  // namespace echelon

@@ -24,6 +24,8 @@
 
 namespace echelon {
 
+struct PartitionReport;  // partition.hpp
+
 using ConstVector = Eigen::Map<const VectorXd>;
 using Vector = Eigen::Map<VectorXd>;
 
@@ -228,6 +230,8 @@ class BilevelProblem {
 
   /// Of the samples that this rank holds.
   virtual std::int64_t data_bytes() const { return 0; }
+  /// How samples were dealt to all agents, the same on every rank; nullptr where nothing is dealt.
+  virtual const PartitionReport* partition_report() const { return nullptr; }
 
   // What a run reports.
   // ------------------------------------------------------------------------------------------

@@ -64,6 +64,8 @@ class Quadratic final : public BilevelProblem {
   void gradient(Level level, int local, const Sample& sample,
                 std::span<const AgentPoint> points) const override;
   bool has_exact_products() const override { return true; }
+  /// Of the agents' terms and matrices.
+  std::int64_t data_bytes() const override;
   void product(int local, const Sample& sample, const AgentProduct& product) const override;
   std::optional<std::uint64_t> sub_batch_seed() const override { return seed_; }
   std::vector<KnownSolution> known_solutions(bool personal) const override;

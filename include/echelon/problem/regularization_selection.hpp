@@ -45,6 +45,8 @@ class RegularizationSelection final : public BilevelProblem {
   Index lower_dimension() const override { return features_; }
   VectorXd start_x() const override { return VectorXd::Constant(features_, options_.start_x); }
   bool has_exact_products() const override { return true; }
+  std::int64_t data_bytes() const override;
+  const PartitionReport* partition_report() const override { return &report_; }
 
   /// Always in double, as are calls with Sample::full and products.
   double value(Level level, int local, const Sample& sample, const ConstVector& x,
@@ -90,6 +92,7 @@ class RegularizationSelection final : public BilevelProblem {
   std::int64_t train_count_ = 0;
   std::int64_t validation_count_ = 0;
   std::vector<Shard> shards_;
+  PartitionReport report_;  ///< of the training samples
 };
 
 }  // namespace echelon

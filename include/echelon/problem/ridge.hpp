@@ -39,6 +39,8 @@ class Ridge final : public BilevelProblem {
   /// Every rank draws all samples.
   Ridge(AgentSet agents, const RidgeOptions& options, std::uint64_t seed);
 
+  /// Of all samples.
+  std::int64_t data_bytes() const override;
   Index upper_dimension() const override;
   Index lower_dimension() const override { return static_cast<Index>(options_.features); }
   double value(Level level, int local, const Sample& sample, const ConstVector& x,

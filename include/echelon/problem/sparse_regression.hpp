@@ -39,6 +39,8 @@ class SparseRegression final : public BilevelProblem {
   /// Every rank draws all samples. Throws a usage error for more groups than features.
   SparseRegression(AgentSet agents, const SparseRegressionOptions& options, std::uint64_t seed);
 
+  /// Of all samples.
+  std::int64_t data_bytes() const override;
   Index upper_dimension() const override { return static_cast<Index>(options_.groups); }
   Index lower_dimension() const override { return static_cast<Index>(options_.features); }
   /// The logarithm of start_weight; 0.
