@@ -1,6 +1,7 @@
 #include "echelon/comm/communicator.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <thread>
 #include <utility>
 
@@ -170,6 +171,13 @@ void Communicator::require_on_all(bool condition, ErrorKind kind,
 }
 
 OverlappedMaximum::~OverlappedMaximum() {
+  // After an error all ranks have begun this collective, and it ends soon unless a peer is gone.
+  const auto begin = std::chrono::steady_clock::now();
+  int done = 0;
+  while (in_flight_->request != MPI_REQUEST_NULL && done == 0 &&
+         std::chrono::steady_clock::now() - begin < std::chrono::seconds(1)) {
+    if (MPI_Test(&in_flight_->request, &done, MPI_STATUS_IGNORE) != MPI_SUCCESS) break;
+  }
   // MPI may still write after a stall, and an unfinished collective cannot be freed: leave it the
   // memory.
   if (in_flight_->request != MPI_REQUEST_NULL) static_cast<void>(in_flight_.release());
