@@ -5,6 +5,7 @@
 
 #include "echelon/core/catalog.hpp"
 #include "echelon/core/process_memory.hpp"
+#include "echelon/experiment/cost.hpp"
 #include "echelon/experiment/preset.hpp"
 #include "echelon/io/client_files.hpp"
 #include "echelon/io/graph_file.hpp"
@@ -187,6 +188,7 @@ std::shared_ptr<Participation> Experiment::make_participation() const {
   if (consensus.entry(Role::upper).served && !asynchronous) {
     shape.local_steps = consensus.options(Role::upper).local_steps;
   }
+  shape.message_bytes = bytes_per_step_ * static_cast<double>(shape.local_steps);
   shape.rounds = (general_.run.iterations + shape.local_steps - 1) / shape.local_steps;
   Availability availability;
   ClientSpeeds speeds;
@@ -231,6 +233,11 @@ std::unique_ptr<BilevelProblem> Experiment::make_problem(const DataSource& data)
                                method_entry_->uses_products};
   auto problem = problem_entry_->make(context, configuration_);
   if (!participation_) return problem;
+  // How long messages take on a slow link depends on the lengths of x and y.
+  Configuration read_again = configuration_;
+  bytes_per_step_ = cost_of(general_, read_again)
+                        .bytes(true, problem->upper_dimension(), problem->lower_dimension());
+  participation_ = make_participation();
   return std::make_unique<ClientProblem>(seats, std::move(problem), participation_);
 }
 

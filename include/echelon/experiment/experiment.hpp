@@ -105,6 +105,8 @@ class Experiment {
   GeneralOptions general_;
   MemoryEstimate machine_;  ///< limit, free, ranks and rank
   double allocated_before_ = 0;
+  double bytes_per_step_ =
+      0;  ///< of a participant's messages, one way; 0 before there is a problem
   const ProblemEntry* problem_entry_ = nullptr;
   const MethodEntry* method_entry_ = nullptr;
   std::unique_ptr<Network> network_;
