@@ -50,6 +50,7 @@ struct GeneralOptions {
   EstimatorOptions estimator;
   StepOptions steps;
   ParticipationOptions participation;
+  AttackOptions attack;
   CommOptions comm;
   TikhonovOptions tikhonov;
   std::string problem = "quadratic";
@@ -98,6 +99,8 @@ class Experiment {
   void compose(const DataSource& data);
   void measure_machine(const Communicator& communicator);
   void require_rounds() const;
+  /// nullptr if nobody lies. Throws a usage error where the method takes plain means of its own.
+  std::shared_ptr<const Attack> make_attack();
   std::unique_ptr<BilevelProblem> make_problem(const DataSource& data);
   void make_networks(Communicator communicator);
 
