@@ -142,6 +142,7 @@ Aggregator::Aggregator(const StrategyContext& context, const std::string& what)
                  context.attack) {}
 
 const VectorXd& Aggregator::operator()(AgentView& answers, const Heard& heard) {
+  clear_gaps(answers);
   if (attack_) {
     attack_->forge_answers(*network_, answers, heard.weights,
                            {static_cast<std::uint64_t>(calls_), stream_});
@@ -176,6 +177,14 @@ const VectorXd& Aggregator::operator()(AgentView& answers, const Heard& heard) {
   }
   network_->count_server_round(answers.rows(), heard.speaking);
   return result_;
+}
+
+/// Rows between parts hold what earlier calls left there.
+void Aggregator::clear_gaps(AgentView& answers) const {
+  for (std::size_t k = 1; k < heights_.size(); ++k) {
+    const Index end = offsets_[k - 1] + heights_[k - 1];
+    answers.middleRows(end, offsets_[k] - end).setZero();
+  }
 }
 
 void Aggregator::take_mean(AgentView& answers, const Heard& heard) {

@@ -68,6 +68,7 @@ class Round {
   void visit_state(StateVisitor& visitor) {
     visitor.replicated("server", server_);
     visitor.replicated("local_step", step_);
+    if (participation_ != nullptr) visitor.replicated("round", round_);
   }
 
  private:

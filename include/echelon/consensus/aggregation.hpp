@@ -60,6 +60,7 @@ class Aggregator {
 
  private:
   enum class Rule { mean, median, trimmed_mean, centered_clipping };
+  void clear_gaps(AgentView& answers) const;
   void take_mean(AgentView& answers, const Heard& heard);
   void mix_nearest(AgentView& answers, const Heard& heard, std::size_t part);
   Eigen::MatrixXd nearest(const Eigen::MatrixXd& squares, const std::vector<double>& weights) const;
