@@ -4,8 +4,8 @@ namespace echelon {
 
 void StrategyOptions::visit(OptionVisitor& visitor) {
   visitor("mixing_rounds", mixing_rounds, between(1, 1000),
-          "exchanges per mixing, W^rounds in place of W; read by gossip-*, gt-*, extra, "
-          "exact-diffusion, push-*");
+          "exchanges per mixing, W^rounds in place of W; read by gossip-*, clipped-gossip, gt-*, "
+          "extra, exact-diffusion, push-*");
   visitor("chebyshev", chebyshev,
           "accelerate several mixing_rounds by a Chebyshev polynomial of W (symmetric, fixed "
           "networks); read by those that read mixing_rounds");
