@@ -29,6 +29,8 @@ class StaleServer final : public ConsensusStrategy {
 
   void advance(AgentMatrix& value, AgentMatrix& direction, double step) override {
     const auto agents = static_cast<int>(value.cols());
+    // All hold the server's value then, also if it was projected.
+    if (participation_ == nullptr && agents > 0) server_.col(0) = value.col(0);
     int reporting = 0;
     for (int i = 0; i < agents; ++i) reporting += is_heard(i) ? 1 : 0;
     parallel_for(agents, [&](int i) {
