@@ -55,6 +55,15 @@ done_on 0 'round 0: ' run --dry-run quadratic.ini --consensus.strategy local-ser
 says '^rounds     10 of 4 iterations: 6 seats for 20 clients'
 says 'round 4: 6 participants, [0-6] answers.*, ends at 40 s simulated'
 
+# Slow links: x, y and v of 10 numbers each, once per round and both ways, at 100 bytes per second.
+slow=(quadratic.ini --consensus.strategy local-server --consensus.local_steps 4 --participation.link_rate 100)
+done_on 0 'round 4: .*, ends at 24 s simulated' run --dry-run "${slow[@]}"
+done_on 2 'done after 40' run "${slow[@]}" --run.output slow
+is 'the run takes what was planned' python3 - <<'END'
+import csv
+assert abs(float(list(csv.DictReader(open("slow/metrics.csv")))[-1]["simulated_seconds"]) - 48) < 1e-9
+END
+
 # --- memory -----------------------------------------------------------------------------------------------------------
 done_on 2 '^memory     .* on the fullest rank, which may take 2 GB' run quadratic.ini --run.output new --participation.memory 2
 rm -rf new

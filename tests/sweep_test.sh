@@ -79,6 +79,11 @@ rm cut2/run.seed=2/result.h5
 done_on 0 '^2 runs in cut2, 1 of them ended before' sweep grid.ini --seeds 2 --output cut2
 is 'a run with a checkpoint is resumed' grep -q 'resuming at iteration 40' cut2/run.seed=2.log
 
+# Processes without a launcher share no folder in which they could meet.
+cases=$((cases + 1))
+TMPDIR=$PWD/grid.ini/nowhere run_on 0 run grid.ini --run.output homeless
+[[ $code -eq 0 ]] || wrong "a run alone needs a folder for temporary files ($code)"
+
 # --- what fails -------------------------------------------------------------------------------------------------------
 run_on 0 sweep grid.ini --vary method.alpha=0.05,1e6 --run.iterations 3000 --output diverging
 [[ $code -eq 3 ]] && grep -Eq '^1e6 .*0 of 1 .*diverged' out && grep -Eq '^0.05 .*1 of 1' out || wrong "a diverging run is not shown as such ($code)"

@@ -117,6 +117,8 @@ int with_mpi(int argc, char** argv, int (*command)(const Arguments&, Requests&),
   if (!is_launched()) {
     // Alone, Open MPI would start a daemon of its own and look up host names first.
     setenv("OMPI_MCA_ess_singleton_isolated", "1", 0);
+    // All such processes would make and remove one and the same folder, and fail where they meet.
+    setenv("OMPI_MCA_orte_create_session_dirs", "0", 0);
   }
   int provided = 0;
   MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &provided);

@@ -5,6 +5,7 @@
 
 #include "echelon/core/options.hpp"
 #include "echelon/experiment/cost.hpp"
+#include "echelon/participation/participation.hpp"
 #include "head.hpp"
 
 namespace echelon::cli {

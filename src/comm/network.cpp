@@ -45,6 +45,7 @@ Network::Network(Communicator communicator, SharedSchedule schedule, std::vector
       share_memory_(share_memory),
       node_(communicator_, share_memory) {
   reduction_ = std::make_unique<TreeReduction>(agents_, owner_, communicator_, node_);
+  folds_ = std::make_unique<CoordinateFolds>(agents_, owner_, communicator_);
   capacity_ = agents_.count();
   if (schedule_->fixed()) capacity_ = static_cast<int>(plan(0, {})->published.size());
 }
@@ -101,22 +102,35 @@ void Network::count_round(const ExchangePlan& plan, std::int64_t bytes, std::int
 void Network::mean(const AgentView& local, VectorXd& mean) {
   reduction_->sum(local, mean);
   mean /= static_cast<double>(agents_.total);
-  // On machines of their own, all agents but one send a partial sum up the tree and hear the
-  // result: 2 (n - 1) d numbers.
-  const bool root_here = !agents_.local.empty() && agents_.local.front() == 0;
-  const std::int64_t senders = agents_.count() - (root_here ? 1 : 0);
-  traffic_->messages += 2 * senders;
-  traffic_->bytes += 2 * senders * local.rows() * static_cast<std::int64_t>(sizeof(double));
+  count_server_round(local.rows());
   traffic_->rank_bytes += reduction_->last_bytes();
 }
 
 void Network::mean(const AgentView& local, VectorXd& mean, int speaking) {
   reduction_->sum(local, mean);
   mean /= static_cast<double>(agents_.total);
-  const std::int64_t messages = 2 * std::int64_t{speaking};
-  traffic_->messages += messages;
-  traffic_->bytes += messages * local.rows() * static_cast<std::int64_t>(sizeof(double));
+  count_server_round(local.rows(), speaking);
   traffic_->rank_bytes += reduction_->last_bytes();
+}
+
+void Network::fold_coordinates(const AgentView& local, const CoordinateFold& fold,
+                               VectorXd& result) {
+  (*folds_)(local, fold, result);
+  traffic_->rank_bytes += folds_->last_bytes();
+}
+
+void Network::sum_at_server(const AgentView& local, VectorXd& sum) {
+  reduction_->sum(local, sum);
+  traffic_->rank_bytes += reduction_->last_bytes();
+}
+
+void Network::count_server_round(Index rows, int speaking) {
+  // On machines of their own, all agents but one send a partial sum up the tree (or what they have
+  // to the server, which is one of them) and hear the result: 2 (n - 1) d numbers.
+  const bool root_here = !agents_.local.empty() && agents_.local.front() == 0;
+  const std::int64_t senders = speaking >= 0 ? speaking : agents_.count() - (root_here ? 1 : 0);
+  traffic_->messages += 2 * senders;
+  traffic_->bytes += 2 * senders * rows * static_cast<std::int64_t>(sizeof(double));
 }
 
 VectorXd Network::sum_for_report(const AgentView& local) {

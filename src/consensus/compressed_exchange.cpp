@@ -5,19 +5,11 @@
 
 #include "echelon/core/error.hpp"
 #include "echelon/core/parallel.hpp"
+#include "strategies.hpp"
 
 namespace echelon {
 
 namespace {
-
-/// FNV-1a: names of vectors as numbers, the same on all machines.
-std::uint64_t stream_of(const std::string& name) {
-  std::uint64_t hash = 0xcbf29ce484222325;
-  for (const char letter : name) {
-    hash = (hash ^ static_cast<unsigned char>(letter)) * 0x100000001b3;
-  }
-  return hash;
-}
 
 std::span<double> column(AgentMatrix& block, int i) {
   return {block.col(i).data(), static_cast<std::size_t>(block.rows())};
@@ -48,7 +40,7 @@ CompressedExchange::CompressedExchange(const StrategyContext& context, const std
       mixer_(context.network, context.variable + " (" + name + ", compressed)",
              compressor_->bytes(context.dimension)),
       seed_(context.seed),
-      stream_(stream_of(context.variable + "/" + name)),
+      stream_(detail::stream_of(context.variable + "/" + name)),
       scale_(1 / (1 + compressor_->variance(context.dimension))),
       reference_(context.dimension, context.network.agents().count()),
       difference_(context.dimension, context.network.agents().count()),

@@ -1,3 +1,5 @@
+#include <limits>
+
 #include "strategies.hpp"
 
 namespace echelon::detail {
@@ -43,10 +45,13 @@ StrategyEntry entry(bool adapt_first) {
       .changing_network = true,
       .vectors_sent = 1,
       .personal = false,
+      .attackable = adapt_first,
       .exact_on_heterogeneous = false,
       .projectable = true,
       .invariant = Invariant::mean_step,
-      .make = [adapt_first](const StrategyContext& context) {
+      .make = [adapt_first](const StrategyContext& context) -> std::unique_ptr<ConsensusStrategy> {
+        constexpr double unlimited = std::numeric_limits<double>::infinity();
+        if (context.attack) return make_clipped_gossip(context, unlimited);
         return std::make_unique<Gossip>(context, adapt_first);
       }};
 }

@@ -1,3 +1,4 @@
+#include "echelon/consensus/aggregation.hpp"
 #include "echelon/participation/client_states.hpp"
 #include "strategies.hpp"
 
@@ -48,27 +49,14 @@ class Round {
   bool is_heard(int local) const {
     return participation_ == nullptr || participation_->answers(agent(local));
   }
-  /// n w_i, for means over all columns; 1 if all count alike.
-  double weight(int local) const {
-    if (participation_ == nullptr) return 1;
-    return participation_->weight(agent(local)) * static_cast<double>(network_.size());
-  }
-  /// The mean of the answers, which are scratch afterwards. Collective.
-  const VectorXd& mean(AgentMatrix& answers) {
-    if (participation_ == nullptr) {
-      network_.mean(answers, mean_);
-      return mean_;
+  /// Who is heard, with weights for means over all columns.
+  Heard heard() const {
+    if (participation_ == nullptr) return {};
+    Heard heard{.weights = {}, .speaking = speaking()};
+    for (AgentId a = 0; a < network_.size(); ++a) {
+      heard.weights.push_back(participation_->weight(a) * static_cast<double>(network_.size()));
     }
-    parallel_for(static_cast<int>(answers.cols()), [&](int i) {
-      const double own = weight(i);
-      if (own == 0) {
-        answers.col(i).setZero();  // whatever a seat without an answer holds
-      } else {
-        answers.col(i) *= own;
-      }
-    });
-    network_.mean(answers, mean_, speaking());
-    return mean_;
+    return heard;
   }
   /// Local agents that are heard.
   int speaking() const {
@@ -80,6 +68,7 @@ class Round {
   void visit_state(StateVisitor& visitor) {
     visitor.replicated("server", server_);
     visitor.replicated("local_step", step_);
+    if (participation_ != nullptr) visitor.replicated("round", round_);
   }
 
  private:
@@ -89,7 +78,6 @@ class Round {
   std::int64_t step_ = 0;  ///< done in this round
   std::int64_t round_ = 0;
   Eigen::MatrixXd server_;  ///< d x 1
-  VectorXd mean_;
 };
 
 /// Every step      s_i <- s_i - a G_i
@@ -100,7 +88,7 @@ class Round {
 class LocalServer final : public ConsensusStrategy {
  public:
   explicit LocalServer(const StrategyContext& context)
-      : server_step_(context.options.server_step), round_(context) {}
+      : server_step_(context.options.server_step), round_(context), aggregate_(context) {}
 
   void advance(AgentMatrix& value, AgentMatrix& direction, double step) override {
     const auto each_agent = [&](const auto& body) {
@@ -110,15 +98,19 @@ class LocalServer final : public ConsensusStrategy {
     each_agent([&](int i) { value.col(i) -= step * direction.col(i); });
     if (!round_.close()) return;
     each_agent([&](int i) { direction.col(i) = round_.server() - value.col(i); });
-    const VectorXd& mean = round_.mean(direction);
+    const VectorXd& mean = aggregate_(direction, round_.heard());
     each_agent([&](int i) { value.col(i) = round_.server() - server_step_ * mean; });
   }
 
-  void visit_state(StateVisitor& visitor) override { round_.visit_state(visitor); }
+  void visit_state(StateVisitor& visitor) override {
+    round_.visit_state(visitor);
+    aggregate_.visit_state(visitor);
+  }
 
  private:
   double server_step_;
   Round round_;
+  Aggregator aggregate_;
 };
 
 /// Every step      s_i <- s_i - a (G_i - c_i + c);   R_i <- R_i + a G_i
@@ -127,12 +119,18 @@ class LocalServer final : public ConsensusStrategy {
 ///                 c_i <- c_i';   R_i <- 0
 ///
 /// If all are heard, mean(c_i) = c, so mean(Q) = mean(R) and c = mean(R) / |a|_1.
+///
+/// Other rules than the mean combine the Q_i; c is what they make of the c_i', of those who are
+/// heard if all are, else a running mean of it. (What they make of changes c_i' - c_i would add up
+/// to something else.)
 class LocalServerControlled final : public ConsensusStrategy {
  public:
   explicit LocalServerControlled(const StrategyContext& context)
       : network_(context.network),
         server_step_(context.options.server_step),
         round_(context),
+        aggregate_(context),
+        aggregate_controls_(context, "/controls"),
         control_(context.dimension, context.network.agents().count()),
         raw_(context.dimension, context.network.agents().count()),
         mean_control_(Eigen::MatrixXd::Zero(context.dimension, 1)) {
@@ -167,16 +165,20 @@ class LocalServerControlled final : public ConsensusStrategy {
     visitor.replicated("mean_control", mean_control_);
     visitor.replicated("length", length_);
     if (clients_) clients_->visit_state(visitor);
+    aggregate_.visit_state(visitor);
+    visitor.within("controls", aggregate_controls_);
   }
 
  private:
+  /// R_i is sent, and all that server and agents need follows from what becomes of it.
   void close_with_all(AgentMatrix& value) {
-    network_.mean(raw_, mean_);
     parallel_for(static_cast<int>(value.cols()), [&](int i) {
-      value.col(i) = round_.server() - server_step_ * mean_;
       if (length_ > 0) control_.col(i) = raw_.col(i) / length_;
     });
-    if (length_ > 0) mean_control_.col(0) = mean_ / length_;
+    const VectorXd& mean = aggregate_(raw_);
+    parallel_for(static_cast<int>(value.cols()),
+                 [&](int i) { value.col(i) = round_.server() - server_step_ * mean; });
+    if (length_ > 0) mean_control_.col(0) = mean / length_;
   }
 
   void close_with_some(AgentMatrix& value, AgentMatrix& scratch) {
@@ -184,7 +186,7 @@ class LocalServerControlled final : public ConsensusStrategy {
     parallel_for(static_cast<int>(value.cols()), [&](int i) {
       scratch.col(i) = raw_.col(i) - length_ * (control_.col(i) - mean_control_.col(0));
     });
-    const VectorXd& mean = round_.mean(scratch);
+    const VectorXd& mean = aggregate_(scratch, round_.heard());
     parallel_for(static_cast<int>(value.cols()),
                  [&](int i) { value.col(i) = round_.server() - server_step_ * mean; });
     if (!counts) return;
@@ -195,23 +197,41 @@ class LocalServerControlled final : public ConsensusStrategy {
       }
       scratch.col(i) = raw_.col(i) / length_ - control_.col(i);
       control_.col(i) += scratch.col(i);
+      if (!aggregate_controls_.is_mean()) scratch.col(i) = control_.col(i);
     });
     if (clients_) clients_->store(control_);
-    network_.mean(scratch, mean_, round_.speaking());
-    const double share = static_cast<double>(network_.size()) /
-                         static_cast<double>(round_.participation()->clients());
-    mean_control_.col(0) += share * mean_;
+    follow_controls(scratch);
+  }
+
+  /// `sent`: c_i' - c_i, or c_i' for rules other than the mean.
+  void follow_controls(AgentMatrix& sent) {
+    const Participation& participation = *round_.participation();
+    const auto clients = static_cast<double>(participation.clients());
+    if (aggregate_controls_.is_mean()) {
+      const VectorXd& change = aggregate_controls_(sent, {.speaking = round_.speaking()});
+      mean_control_.col(0) += static_cast<double>(network_.size()) / clients * change;
+      return;
+    }
+    Heard heard{.weights = {}, .speaking = round_.speaking()};
+    for (AgentId a = 0; a < network_.size(); ++a) {
+      heard.weights.push_back(participation.answers(a) ? 1 : 0);
+    }
+    const auto answers = static_cast<double>(participation.answering());
+    // The rule is multiplied by the share of agents that answer.
+    const VectorXd& control = aggregate_controls_(sent, heard);
+    const double whole = static_cast<double>(network_.size()) / answers;
+    mean_control_.col(0) += answers / clients * (whole * control - mean_control_.col(0));
   }
 
   Network& network_;
   double server_step_;
   Round round_;
+  Aggregator aggregate_, aggregate_controls_;
   AgentMatrix control_;                    ///< c_i, of the present round
   AgentMatrix raw_;                        ///< R_i
   Eigen::MatrixXd mean_control_;           ///< c, d x 1
   double length_ = 0;                      ///< |a|_1 of this round so far
   std::shared_ptr<ClientStates> clients_;  ///< c_i of all clients, where these take turns
-  VectorXd mean_;
 };
 
 }  // namespace
@@ -231,6 +251,8 @@ StrategyEntry local_server_entry() {
       .vectors_sent = 1,
       .personal = false,
       .served = true,
+      .aggregates = true,
+      .attackable = true,
       .exact_on_heterogeneous = false,
       .projectable = true,
       .invariant = Invariant::mean_step,
@@ -255,6 +277,8 @@ StrategyEntry local_server_cv_entry() {
           .vectors_sent = 1,
           .personal = false,
           .served = true,
+          .aggregates = true,
+          .attackable = true,
           .exact_on_heterogeneous = true,
           .projectable = true,
           .invariant = Invariant::mean_step,

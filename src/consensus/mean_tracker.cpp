@@ -23,8 +23,11 @@ Index total_rows(const std::vector<Index>& heights, const std::vector<Index>& of
 }
 
 Mixing checked_mixing(const Network& network, const std::string& name, bool exact,
-                      const StrategyOptions& options) {
+                      const StrategyOptions& options, const Attack* attack) {
   if (exact) return {};
+  require(attack == nullptr && options.aggregation == "mean", ErrorKind::usage, "means of `", name,
+          "`: the method combines network means, which only a server can protect from attackers; "
+          "choose consensus.strategy = all-reduce, or attack.kind = none with aggregation = mean");
   detail::require_network(NetworkNeed::doubly_stochastic, true, network.certificate(),
                           "means of `" + name + "`", "dynamic average consensus");
   return detail::mixing(options);
@@ -33,13 +36,16 @@ Mixing checked_mixing(const Network& network, const std::string& name, bool exac
 }  // namespace
 
 MeanTracker::MeanTracker(Network& network, std::string name, const std::vector<Index>& heights,
-                         bool exact, const StrategyOptions& options)
+                         bool exact, const StrategyOptions& options,
+                         std::shared_ptr<const Attack> attack)
     : network_(&network),
       exact_(exact),
       heights_(heights),
       offsets_(starts(heights)),
       rows_(total_rows(heights_, offsets_)),
-      mix_(network.mixer(name + " (means)", rows_, checked_mixing(network, name, exact, options))),
+      mix_(network.mixer(name + " (means)", rows_,
+                         checked_mixing(network, name, exact, options, attack.get()))),
+      aggregate_(network, name + " (means)", heights, options, attack),
       components_(rows_, network.agents().count()),
       last_(exact ? 0 : rows_, network.agents().count()),
       means_(rows_, network.agents().count()) {}
@@ -51,8 +57,8 @@ AgentView MeanTracker::block(AgentMatrix& of, std::size_t k) const {
 
 void MeanTracker::update() {
   if (exact_) {
-    network_->mean(components_, mean_);
-    parallel_for(network_->agents().count(), [&](int i) { means_.col(i) = mean_; });
+    const VectorXd& mean = aggregate_(components_);
+    parallel_for(network_->agents().count(), [&](int i) { means_.col(i) = mean; });
     return;
   }
   if (started_ == 0) {
@@ -66,7 +72,7 @@ void MeanTracker::update() {
 
 void MeanTracker::visit_state(StateVisitor& visitor) {
   visitor.per_agent("means", means_);
-  if (exact_) return;
+  if (exact_) return aggregate_.visit_state(visitor);
   visitor.per_agent("last_components", last_);
   visitor.replicated("started", started_);
   visitor.within("mix", mix_);

@@ -1,3 +1,4 @@
+#include "echelon/consensus/aggregation.hpp"
 #include "strategies.hpp"
 
 namespace echelon::detail {
@@ -18,6 +19,7 @@ class StaleServer final : public ConsensusStrategy {
   explicit StaleServer(const StrategyContext& context)
       : network_(context.network),
         participation_(context.participation),
+        aggregate_(context),
         reports_(context.dimension, context.network.agents().count()),
         server_(Eigen::MatrixXd::Zero(context.dimension, 1)) {}
 
@@ -27,13 +29,14 @@ class StaleServer final : public ConsensusStrategy {
 
   void advance(AgentMatrix& value, AgentMatrix& direction, double step) override {
     const auto agents = static_cast<int>(value.cols());
+    // All hold the server's value then, also if it was projected.
+    if (participation_ == nullptr && agents > 0) server_.col(0) = value.col(0);
     int reporting = 0;
     for (int i = 0; i < agents; ++i) reporting += is_heard(i) ? 1 : 0;
     parallel_for(agents, [&](int i) {
       if (is_heard(i)) reports_.col(i) = direction.col(i);
     });
-    network_.mean(reports_, mean_, reporting);
-    server_.col(0) -= step * mean_;
+    server_.col(0) -= step * combined(direction, reporting);
     parallel_for(agents, [&](int i) {
       if (is_heard(i)) value.col(i) = server_.col(0);
     });
@@ -46,9 +49,16 @@ class StaleServer final : public ConsensusStrategy {
   void visit_state(StateVisitor& visitor) override {
     visitor.per_agent("reports", reports_);
     visitor.replicated("server", server_);
+    aggregate_.visit_state(visitor);
   }
 
  private:
+  /// Reports are kept, and answers are scratch: rules and attacks get a copy.
+  const VectorXd& combined(AgentMatrix& scratch, int reporting) {
+    if (aggregate_.is_plain()) return aggregate_(reports_, {.speaking = reporting});
+    scratch.copy_from(reports_);
+    return aggregate_(scratch, {.speaking = reporting});
+  }
   bool is_heard(int local) const {
     return participation_ == nullptr ||
            participation_->answers(network_.agents().local[static_cast<std::size_t>(local)]);
@@ -56,9 +66,9 @@ class StaleServer final : public ConsensusStrategy {
 
   Network& network_;
   const Participation* participation_;
+  Aggregator aggregate_;
   AgentMatrix reports_;     ///< t_i
   Eigen::MatrixXd server_;  ///< s, d x 1
-  VectorXd mean_;
 };
 
 }  // namespace
@@ -78,6 +88,8 @@ StrategyEntry stale_server_entry() {
           .changing_network = true,
           .vectors_sent = 1,
           .personal = false,
+          .aggregates = true,
+          .attackable = true,
           .exact_on_heterogeneous = true,
           .projectable = false,
           .invariant = Invariant::none,

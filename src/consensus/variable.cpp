@@ -9,13 +9,15 @@ namespace echelon {
 ConsensusVariable::ConsensusVariable(Network& network, std::string name, const VectorXd& start,
                                      const StrategyEntry& strategy, const StrategyOptions& options,
                                      std::uint64_t seed, FeasibleSet set,
-                                     Participation* participation)
+                                     Participation* participation,
+                                     std::shared_ptr<const Attack> attack)
     : network_(&network),
       name_(std::move(name)),
       entry_(&strategy),
       set_(std::move(set)),
       value_(std::make_unique<AgentMatrix>(start.size(), network.agents().count())) {
   require_served(strategy, options, network.certificate(), name_);
+  require_bearable(strategy, options, network, attack.get(), name_);
   VectorXd feasible = start;
   set_.project(feasible);
   value_->colwise() = feasible;
@@ -27,7 +29,8 @@ ConsensusVariable::ConsensusVariable(Network& network, std::string name, const V
                              .dimension = start.size(),
                              .options = options,
                              .seed = seed,
-                             .participation = participation});
+                             .participation = participation,
+                             .attack = std::move(attack)});
   strategy_->begin(*value_);
   if (participation == nullptr || !participation->rotates() || !strategy.personal) return;
   clients_ = participation->make_states(network.agents().local, start.size());

@@ -5,6 +5,7 @@
 
 #include "echelon/core/catalog.hpp"
 #include "echelon/core/process_memory.hpp"
+#include "echelon/experiment/cost.hpp"
 #include "echelon/experiment/preset.hpp"
 #include "echelon/io/client_files.hpp"
 #include "echelon/io/graph_file.hpp"
@@ -92,6 +93,7 @@ void GeneralOptions::read_from(Configuration& configuration) {
   configuration.read("estimator", estimator);
   configuration.read("steps", steps);
   configuration.read("participation", participation);
+  configuration.read("attack", attack);
   configuration.read("metrics", metrics);
   configuration.read("comm", comm);
   problem = problem_name.name;
@@ -103,7 +105,7 @@ const std::vector<std::string>& configuration_sections() {
       "run",           "network", "network-x", "network-y",   "network-auxiliary",
       "problem",       "method",  "consensus", "consensus-x", "consensus-y",
       "estimator",     "steps",   "metrics",   "comm",        "consensus-auxiliary",
-      "participation",
+      "participation", "attack",
   };
   return sections;
 }
@@ -187,6 +189,7 @@ std::shared_ptr<Participation> Experiment::make_participation() const {
   if (consensus.entry(Role::upper).served && !asynchronous) {
     shape.local_steps = consensus.options(Role::upper).local_steps;
   }
+  shape.message_bytes = bytes_per_step_ * static_cast<double>(shape.local_steps);
   shape.rounds = (general_.run.iterations + shape.local_steps - 1) / shape.local_steps;
   Availability availability;
   ClientSpeeds speeds;
@@ -224,6 +227,18 @@ void Experiment::require_rounds() const {
   }
 }
 
+std::shared_ptr<const Attack> Experiment::make_attack() {
+  bool is_mean = true;
+  for (const Role role : roles) {
+    is_mean = is_mean && general_.consensus.options(role).aggregation == "mean";
+  }
+  if (!general_.attack.is_on() && is_mean) return nullptr;
+  require_protected(*method_entry_, method_entry_->cost(configuration_), general_.steps);
+  if (!general_.attack.is_on()) return nullptr;
+  return std::make_shared<Attack>(general_.attack, network_->size(),
+                                  static_cast<std::uint64_t>(general_.experiment.seed));
+}
+
 std::unique_ptr<BilevelProblem> Experiment::make_problem(const DataSource& data) {
   const AgentSet& seats = network_->agents();
   const ProblemContext context{participation_ ? clients_of(*participation_, seats) : seats, data,
@@ -231,6 +246,11 @@ std::unique_ptr<BilevelProblem> Experiment::make_problem(const DataSource& data)
                                method_entry_->uses_products};
   auto problem = problem_entry_->make(context, configuration_);
   if (!participation_) return problem;
+  // How long messages take on a slow link depends on the lengths of x and y.
+  Configuration read_again = configuration_;
+  bytes_per_step_ = cost_of(general_, read_again)
+                        .bytes(true, problem->upper_dimension(), problem->lower_dimension());
+  participation_ = make_participation();
   return std::make_unique<ClientProblem>(seats, std::move(problem), participation_);
 }
 
@@ -251,7 +271,8 @@ void Experiment::compose(const DataSource& data) {
                                  .seed = seed,
                                  .networks = std::move(networks),
                                  .steps = general_.steps,
-                                 .participation = participation_.get()},
+                                 .participation = participation_.get(),
+                                 .attack = make_attack()},
                                 configuration_);
   configuration_.require_all_read();
   if (participation_) {

@@ -78,9 +78,10 @@ Network& MethodContext::network_of(Role role) const {
 
 ConsensusVariable MethodContext::variable(std::string name, const VectorXd& start, Role role,
                                           FeasibleSet set) const {
-  return stepping(ConsensusVariable(network_of(role), std::move(name), start, consensus.entry(role),
-                                    consensus.options(role), seed, std::move(set), participation),
-                  role);
+  return stepping(
+      ConsensusVariable(network_of(role), std::move(name), start, consensus.entry(role),
+                        consensus.options(role), seed, std::move(set), participation, attack),
+      role);
 }
 
 ConsensusVariable MethodContext::stepping(ConsensusVariable variable, Role role) const {
@@ -134,7 +135,7 @@ MethodContext MethodContext::with_exact_means() const {
 }
 
 MeanTracker MethodContext::mean_tracker(std::string name, const std::vector<Index>& heights) const {
-  return {network, std::move(name), heights, exact_means(), consensus.all};
+  return {network, std::move(name), heights, exact_means(), consensus.all, attack};
 }
 
 ConsensusVariable MethodContext::variable_of_means(std::string name, const VectorXd& start,
@@ -202,6 +203,18 @@ void require_served(const MethodEntry& method, const BilevelProblem& problem) {
   require(!lacks, ErrorKind::usage, "method.name = ", method.name,
           ": the lower level has no linear ", serves.equalities ? "equality" : "inequality",
           " constraints, which this method is made for; for a free lower level take soba or f2ba");
+}
+
+void require_protected(const MethodEntry& method, const MethodCost& cost,
+                       const StepOptions& steps) {
+  const bool averages = cost.p_exact > 0 || cost.q_exact > 0 || cost.scalars_exact > 0 ||
+                        cost.per_x.q_exact > 0 || cost.per_y.q_exact > 0 || method.always_exact;
+  require(!averages, ErrorKind::usage, "method.name = ", method.name,
+          ": the method takes plain means over agents inside its iteration, which no rule protects "
+          "from attackers; choose a method such as f2sa or soba");
+  require(steps.rule == "constant", ErrorKind::usage, "steps.rule = ", steps.rule,
+          ": step sizes follow from plain means over agents, which no rule protects from "
+          "attackers; choose steps.rule = constant");
 }
 
 void StepSchedule::visit(OptionVisitor& visitor) {

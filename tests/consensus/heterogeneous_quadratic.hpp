@@ -167,8 +167,10 @@ inline bool same_as_in_one_process(const HeterogeneousQuadratic& problem,
   Descent there(problem, whole, entry, options);
   here.steps(steps, 0.05);
   there.steps(steps, 0.05);
+  const Eigen::MatrixXd theirs = there.state(state);
+  const bool replicated = theirs.cols() == 1;  // of the server, not of agents
   return same_bits(here.value, own_columns(spread, there.value)) &&
-         same_bits(here.state(state), own_columns(spread, there.state(state)));
+         same_bits(here.state(state), replicated ? theirs : own_columns(spread, theirs));
 }
 
 /// Does a fresh strategy go on with the same bits from a copy of the state after `steps`?

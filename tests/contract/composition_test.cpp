@@ -134,10 +134,7 @@ class EveryMethod : public testing::TestWithParam<std::string> {
     for (const std::string& strategy : strategies(row.settings)) {
       const double coarse = typical_gap(strategy, row.settings, exact);
       if (std::isnan(coarse)) continue;
-      // A server that all agents report to is all-reduce.
-      const bool averages =
-          strategy == "stale-server" || find_entry(strategy_catalog(), strategy, "strategy").served;
-      if (!method.means_first && averages) {
+      if (!method.means_first && find_entry(strategy_catalog(), strategy, "strategy").aggregates) {
         EXPECT_LT(coarse, 1e-6) << strategy << " with one local step";
         continue;
       }

@@ -216,6 +216,35 @@ std::map<std::string, Settings> special_compositions() {
                                       {"participation.staleness", "3"},
                                       {"participation.compute_seconds", "1"},
                                       {"participation.compute_sigma", "1"}};
+  const Settings lies{{"network.agents", "7"},
+                      {"network.topology", "complete"},
+                      {"attack.fraction", "0.15"},
+                      {"attack.scale", "2"}};
+  const auto robust = [&](const std::string& strategy, const std::string& rule,
+                          const std::string& kind) {
+    return composition("quadratic", "f2sa", strategy) + lies +
+           Settings{{"consensus.aggregation", rule}, {"attack.kind", kind}};
+  };
+  for (const char* rule : {"median", "trimmed-mean", "centered-clipping"}) {
+    all["rule " + std::string(rule)] = robust("all-reduce", rule, "noise");
+    all["rule and local steps " + std::string(rule)] =
+        robust("local-server-cv", rule, "little") + Settings{{"consensus.local_steps", "2"}};
+    all["rule and clients take turns " + std::string(rule)] =
+        robust("local-server-cv", rule, "sign-flip") + turns + Settings{{"method.name", "soba"}};
+  }
+  all["rule and means first"] =
+      robust("all-reduce", "centered-clipping", "noise") + Settings{{"method.name", "bome"}};
+  all["rule and bounded staleness"] =
+      all["bounded staleness"] + lies +
+      Settings{{"consensus.aggregation", "centered-clipping"}, {"attack.kind", "noise"}};
+  all["rule that mixes the nearest"] =
+      robust("all-reduce", "median", "little") + Settings{{"consensus.mix_nearest", "yes"}};
+  all["attack on gossip"] = robust("gossip-atc", "mean", "noise");
+  for (const char* kind : {"noise", "little", "dissensus", "nan"}) {
+    all["attack on clipped gossip " + std::string(kind)] = robust("clipped-gossip", "mean", kind);
+  }
+  all["clipped gossip, several rounds, failing"] =
+      with("clipped-gossip", failing + Settings{{"consensus.mixing_rounds", "2"}});
   all["messages only"] = f2sa + Settings{{"comm.share_memory", "no"}};
   return all;
 }

@@ -12,6 +12,7 @@
 #include "echelon/comm/exchange.hpp"
 #include "echelon/comm/node.hpp"
 #include "echelon/comm/reduction.hpp"
+#include "echelon/comm/slices.hpp"
 #include "echelon/core/agent_matrix.hpp"
 #include "echelon/core/agents.hpp"
 #include "echelon/topology/certificate.hpp"
@@ -77,6 +78,15 @@ class Network {
   /// The same of which only `speaking` local agents, the others having zeros or what the server
   /// knows: these send to it and hear from it, d numbers each way.
   void mean(const AgentView& local, VectorXd& mean, int speaking);
+  /// Collective: what a server makes of the agents' columns, coordinate by coordinate; the same
+  /// bits on all ranks, whatever their number. Not counted, see count_server_round.
+  void fold_coordinates(const AgentView& local, const CoordinateFold& fold, VectorXd& result);
+  /// Sum over agents in the order of `mean`, for what a server computes from columns that it has:
+  /// not counted. Collective.
+  void sum_at_server(const AgentView& local, VectorXd& sum);
+  /// Counts what agents and a server send when columns of `rows` numbers go up and one comes down,
+  /// as in the two forms of `mean`: of all agents, or of `speaking` local ones if that is not -1.
+  void count_server_round(Index rows, int speaking = -1);
   /// The same for evaluation: not counted.
   VectorXd mean_for_report(const AgentView& local);
   /// Sum over agents in the same order; for evaluation.
@@ -112,6 +122,7 @@ class Network {
   bool share_memory_;
   Node node_;
   std::unique_ptr<TreeReduction> reduction_;
+  std::unique_ptr<CoordinateFolds> folds_;
   int capacity_ = 0;  ///< most columns that this rank publishes in a round
   std::map<std::tuple<std::uint64_t, Weights, bool>, std::shared_ptr<const ExchangePlan>> plans_;
   std::map<Index, std::vector<std::shared_ptr<Exchange>>> idle_exchanges_;

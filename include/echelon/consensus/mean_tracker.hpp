@@ -5,11 +5,13 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "echelon/comm/mixer.hpp"
 #include "echelon/comm/network.hpp"
+#include "echelon/consensus/aggregation.hpp"
 #include "echelon/consensus/strategy.hpp"
 #include "echelon/core/agent_matrix.hpp"
 #include "echelon/core/state.hpp"
@@ -28,8 +30,9 @@ class MeanTracker {
  public:
   /// `heights` are the d_k. Reads mixing_rounds and chebyshev. Collective. Throws a usage error if
   /// the network cannot serve dynamic average consensus (connected, doubly stochastic).
+  /// Also one if somebody lies and means are not exact. Exact means follow options.aggregation.
   MeanTracker(Network& network, std::string name, const std::vector<Index>& heights, bool exact,
-              const StrategyOptions& options = {});
+              const StrategyOptions& options = {}, std::shared_ptr<const Attack> attack = nullptr);
 
   std::size_t components() const { return heights_.size(); }
   /// d_k x m, to be filled by the local agents before each update; what it holds afterwards is
@@ -51,10 +54,10 @@ class MeanTracker {
   std::vector<Index> offsets_;  ///< multiples of 8: a block starts at a cache line
   Index rows_;                  ///< of all, with the gaps, which stay 0
   Mixer mix_;
+  Aggregator aggregate_;
   AgentMatrix components_;
   AgentMatrix last_;
   AgentMatrix means_;
-  VectorXd mean_;
   std::int64_t started_ = 0;
 };
 

@@ -10,6 +10,7 @@
 
 #include "echelon/comm/network.hpp"
 #include "echelon/compression/compressor.hpp"
+#include "echelon/consensus/attack.hpp"
 #include "echelon/core/agent_matrix.hpp"
 #include "echelon/core/options.hpp"
 #include "echelon/core/state.hpp"
@@ -26,6 +27,11 @@ struct StrategyOptions {
   double consensus_step = 0;       ///< compressed-tracking, choco; 0 = chosen
   std::int64_t local_steps = 1;    ///< local-server, local-server-cv
   double server_step = 1;  ///< the same: step of the server on the mean of the clients' moves
+  std::string aggregation = "mean";  ///< how servers combine answers, see Aggregator
+  double trimmed_fraction = 0.2;     ///< trimmed-mean; clipped-gossip
+  double clipping_radius = 0;        ///< centered-clipping, clipped-gossip; 0 = chosen
+  bool mix_nearest = false;          ///< before median, trimmed-mean, centered-clipping
+  std::int64_t clipping_rounds = 3;  ///< centered-clipping
 
   void visit(OptionVisitor& visitor);  ///< part of section `consensus`
 };
@@ -39,6 +45,7 @@ struct StrategyContext {
   std::uint64_t seed;  ///< of random compression
   Participation* participation =
       nullptr;  ///< of rounds in which not all agents take part; outlives
+  std::shared_ptr<const Attack> attack = nullptr;  ///< nullptr: nobody lies
 };
 
 class ConsensusStrategy {
@@ -86,6 +93,8 @@ struct StrategyEntry {
   bool personal;            ///< agents keep values of their own
   bool compressed = false;  ///< what it sends goes through StrategyOptions::compression
   bool served = false;      ///< a server averages once per `local_steps` steps
+  bool aggregates = false;  ///< a server combines by StrategyOptions::aggregation
+  bool attackable = false;  ///< false answers can be simulated
   bool exact_on_heterogeneous;  ///< constant steps reach the exact point when local objectives
                                 ///< differ
   bool projectable;             ///< stays exact if the value is projected after each step
@@ -95,11 +104,17 @@ struct StrategyEntry {
 
 /// all-reduce, gossip-atc, gossip-cta, gt-atc, gt-semi, gt-nonatc, extra, exact-diffusion,
 /// push-pull, push-sum, push-diging, compressed-tracking, choco, local-server, local-server-cv,
-/// stale-server, none.
+/// stale-server, clipped-gossip, none.
 const std::vector<StrategyEntry>& strategy_catalog();
 
 /// Throws a usage error with the reason if the network cannot serve the strategy.
 void require_served(const StrategyEntry& strategy, const StrategyOptions& options,
                     const Certificate& certificate, const std::string& variable);
+
+/// Throws a usage error with the reason if the strategy has no server that could follow
+/// StrategyOptions::aggregation, cannot simulate the attack, or cannot bear that many attackers.
+/// (The plain mean and plain gossip bear none, and may be tried.)
+void require_bearable(const StrategyEntry& strategy, const StrategyOptions& options,
+                      const Network& network, const Attack* attack, const std::string& variable);
 
 }  // namespace echelon

@@ -24,11 +24,12 @@ class ConsensusVariable {
   /// All agents start at the projection of `start` (d numbers) onto `set`, and are projected onto
   /// it after each step; a run that goes on restores its state afterwards. `seed` is that of random
   /// compression. Collective. Throws a usage error if the network cannot serve the strategy, or the
-  /// strategy loses its exactness under projections.
+  /// strategy loses its exactness under projections, or cannot bear the attack.
   ConsensusVariable(Network& network, std::string name, const VectorXd& start,
                     const StrategyEntry& strategy, const StrategyOptions& options = {},
                     std::uint64_t seed = 1, FeasibleSet set = {},
-                    Participation* participation = nullptr);
+                    Participation* participation = nullptr,
+                    std::shared_ptr<const Attack> attack = nullptr);
 
   operator const AgentView&() const {
     return *value_;

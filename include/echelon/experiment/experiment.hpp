@@ -50,6 +50,7 @@ struct GeneralOptions {
   EstimatorOptions estimator;
   StepOptions steps;
   ParticipationOptions participation;
+  AttackOptions attack;
   CommOptions comm;
   TikhonovOptions tikhonov;
   std::string problem = "quadratic";
@@ -102,6 +103,8 @@ class Experiment {
   void compose(const DataSource& data);
   void measure_machine(const Communicator& communicator);
   void require_rounds() const;
+  /// nullptr if nobody lies. Throws a usage error where the method takes plain means of its own.
+  std::shared_ptr<const Attack> make_attack();
   std::unique_ptr<BilevelProblem> make_problem(const DataSource& data);
   void make_networks(Communicator communicator);
 
@@ -109,6 +112,8 @@ class Experiment {
   GeneralOptions general_;
   MemoryEstimate machine_;  ///< limit, free, ranks and rank
   double allocated_before_ = 0;
+  double bytes_per_step_ =
+      0;  ///< of a participant's messages, one way; 0 before there is a problem
   const ProblemEntry* problem_entry_ = nullptr;
   const MethodEntry* method_entry_ = nullptr;
   std::unique_ptr<Network> network_;

@@ -62,7 +62,8 @@ struct MethodContext {
   std::uint64_t seed = 1;               ///< of random compression
   std::map<Role, Network*> networks{};  ///< of variables that do not use `network`
   StepOptions steps{};
-  Participation* participation = nullptr;  ///< of rounds in which not all agents take part
+  Participation* participation = nullptr;          ///< of rounds in which not all agents take part
+  std::shared_ptr<const Attack> attack = nullptr;  ///< nullptr: nobody lies
   std::shared_ptr<StepMemory> step_memory = std::make_shared<StepMemory>();
 
   /// `outputs` are the heights of the blocks that the oracle writes, `arguments` those of the
@@ -201,6 +202,10 @@ struct MethodEntry {
 
 /// Throws a usage error that says what is missing if the method cannot serve the problem.
 void require_served(const MethodEntry& method, const BilevelProblem& problem);
+
+/// Throws a usage error if servers are to follow another rule than the mean, or some agents lie,
+/// and the method or its steps average over agents by ways of their own.
+void require_protected(const MethodEntry& method, const MethodCost& cost, const StepOptions& steps);
 
 /// Penalty, implicit, value-function, Moreau, unrolled, zeroth-order and constrained methods.
 const std::vector<MethodEntry>& method_catalog();
