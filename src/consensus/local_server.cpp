@@ -14,13 +14,13 @@ class Round {
       : network_(context.network),
         participation_(context.participation),
         local_steps_(context.options.local_steps),
-        server_(Eigen::MatrixXd::Zero(context.dimension, 1)) {
+        server_(context.dimension, context.network.agents().count()) {
     require(local_steps_ >= 1, ErrorKind::usage, "consensus.local_steps = ", local_steps_,
             ": a round without a step; choose 1 or more");
   }
 
-  /// Before a local step. Values are equal when a round begins, also if they were projected. A rank
-  /// without agents has nobody to keep the server's value for.
+  /// Before a local step. Values are equal when a round begins, also if they were projected, unless
+  /// a method has restarted them apart.
   void open(const AgentView& value) {
     const auto round =
         static_cast<std::int64_t>(participation_ == nullptr ? 0 : participation_->round());
@@ -29,7 +29,7 @@ class Round {
             ": other clients would sit down while a variable is in mid-round (the method steps it "
             "several times per iteration); choose consensus-y.local_steps and "
             "consensus-auxiliary.local_steps so that rounds of all variables end together");
-    if (step_ == 0 && value.cols() > 0) server_.col(0) = value.col(0);
+    if (step_ == 0) server_.copy_from(value);
     round_ = round;
   }
   bool is_first_step() const { return step_ == 0; }
@@ -38,7 +38,7 @@ class Round {
     step_ = (step_ + 1) % local_steps_;
     return step_ == 0;
   }
-  Eigen::MatrixXd::ConstColXpr server() const { return server_.col(0); }
+  AgentMatrix::ConstColXpr server(int local) const { return server_.col(local); }
 
   const Participation* participation() const { return participation_; }
   bool rotates() const { return participation_ != nullptr && participation_->rotates(); }
@@ -66,7 +66,7 @@ class Round {
   }
 
   void visit_state(StateVisitor& visitor) {
-    visitor.replicated("server", server_);
+    visitor.per_agent("server", server_);
     visitor.replicated("local_step", step_);
     if (participation_ != nullptr) visitor.replicated("round", round_);
   }
@@ -77,7 +77,7 @@ class Round {
   std::int64_t local_steps_;
   std::int64_t step_ = 0;  ///< done in this round
   std::int64_t round_ = 0;
-  Eigen::MatrixXd server_;  ///< d x 1
+  AgentMatrix server_;  ///< where each agent began
 };
 
 /// Every step      s_i <- s_i - a G_i
@@ -97,9 +97,9 @@ class LocalServer final : public ConsensusStrategy {
     round_.open(value);
     each_agent([&](int i) { value.col(i) -= step * direction.col(i); });
     if (!round_.close()) return;
-    each_agent([&](int i) { direction.col(i) = round_.server() - value.col(i); });
+    each_agent([&](int i) { direction.col(i) = round_.server(i) - value.col(i); });
     const VectorXd& mean = aggregate_(direction, round_.heard());
-    each_agent([&](int i) { value.col(i) = round_.server() - server_step_ * mean; });
+    each_agent([&](int i) { value.col(i) = round_.server(i) - server_step_ * mean; });
   }
 
   void visit_state(StateVisitor& visitor) override {
@@ -177,7 +177,7 @@ class LocalServerControlled final : public ConsensusStrategy {
     });
     const VectorXd& mean = aggregate_(raw_);
     parallel_for(static_cast<int>(value.cols()),
-                 [&](int i) { value.col(i) = round_.server() - server_step_ * mean; });
+                 [&](int i) { value.col(i) = round_.server(i) - server_step_ * mean; });
     if (length_ > 0) mean_control_.col(0) = mean / length_;
   }
 
@@ -188,7 +188,7 @@ class LocalServerControlled final : public ConsensusStrategy {
     });
     const VectorXd& mean = aggregate_(scratch, round_.heard());
     parallel_for(static_cast<int>(value.cols()),
-                 [&](int i) { value.col(i) = round_.server() - server_step_ * mean; });
+                 [&](int i) { value.col(i) = round_.server(i) - server_step_ * mean; });
     if (!counts) return;
     parallel_for(static_cast<int>(value.cols()), [&](int i) {
       if (!round_.is_heard(i)) {
