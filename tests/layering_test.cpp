@@ -32,8 +32,8 @@ const std::map<std::string, Names>& allowed_edges() {
       {"fortran", {}},
       {"embed", {"consensus", "compression", "io", "comm", "topology", "core"}},
       {"cli",
-       {"experiment", "runtime", "method", "consensus", "compression", "io", "problem", "topology",
-        "core"}},
+       {"experiment", "runtime", "method", "consensus", "compression", "io", "participation",
+        "problem", "topology", "core"}},
   };
   return table;
 }
