@@ -20,6 +20,8 @@ class RangeCheck final : public OptionVisitor {
   void operator()(std::string_view, std::string&, std::string_view) override {}
   void choice(std::string_view, std::string&, const std::vector<std::string>&,
               std::string_view) override {}
+  void part(std::string_view, std::string&, const std::vector<std::string>&,
+            const std::function<std::string(const std::string&)>&, std::string_view) override {}
 
  private:
   template <class Number>

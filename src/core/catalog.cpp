@@ -1,6 +1,9 @@
 #include "echelon/core/catalog.hpp"
 
+#include "echelon/core/part.hpp"
+
 #include <algorithm>
+#include <cctype>
 #include <limits>
 #include <numeric>
 
@@ -24,6 +27,13 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
 }
 
 }  // namespace
+
+bool detail::equal_but_for_case(std::string_view a, std::string_view b) {
+  const auto same = [](unsigned char c, unsigned char d) {
+    return std::tolower(c) == std::tolower(d);
+  };
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), same);
+}
 
 std::string nearest_name(std::string_view name, const std::vector<std::string>& candidates) {
   std::string nearest;

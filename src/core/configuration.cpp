@@ -69,6 +69,20 @@ class Configuration::Reader final : public OptionVisitor {
     record([&](detail::OptionCollector& collector) { collector.choice(name, value, words, help); });
   }
 
+  void part(std::string_view name, std::string& value, const std::vector<std::string>& names,
+            const std::function<std::string(const std::string&)>& canonical,
+            std::string_view help) override {
+    if (const Given* given = find(name)) {
+      const std::string found = canonical(given->value);
+      require(!found.empty(), usage, where(name, *given), "there is no `", given->value,
+              "`; the nearest is `", nearest_name(given->value, names), "`");
+      value = found;
+    }
+    record([&](detail::OptionCollector& collector) {
+      collector.part(name, value, names, canonical, help);
+    });
+  }
+
  private:
   const Given* find(std::string_view name) const {
     const auto found = configuration_.given_.find(section_ + "." + std::string(name));

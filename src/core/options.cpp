@@ -71,5 +71,12 @@ void OptionCollector::choice(std::string_view name, std::string& value,
   out_.push_back({std::string(name), all, value, "", std::string(help), operational_});
 }
 
+void OptionCollector::part(std::string_view name, std::string& value,
+                           const std::vector<std::string>&,
+                           const std::function<std::string(const std::string&)>&,
+                           std::string_view help) {
+  out_.push_back({std::string(name), "name", value, "", std::string(help), operational_});
+}
+
 }  // namespace detail
 }  // namespace echelon

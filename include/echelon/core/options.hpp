@@ -3,6 +3,7 @@
 /// them. Help, the reader of configuration files, the echo in results and `describe` are visitors.
 
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <string>
 #include <string_view>
@@ -49,6 +50,12 @@ class OptionVisitor {
   /// One of a few words.
   virtual void choice(std::string_view name, std::string& value,
                       const std::vector<std::string>& words, std::string_view help) = 0;
+  /// The name of a part, one of `names`; `canonical` turns what a user wrote (an alias, other
+  /// letter case) into that name, or into an empty text if there is no such part.
+  virtual void part(std::string_view name, std::string& value,
+                    const std::vector<std::string>& names,
+                    const std::function<std::string(const std::string&)>& canonical,
+                    std::string_view help) = 0;
 
   /// Options visited while this is on say how a run is carried out (threads, folders, progress),
   /// not what it computes: they are left out of result files and of the comparison on resume.
@@ -89,6 +96,9 @@ class OptionCollector final : public OptionVisitor {
   void operator()(std::string_view name, std::string& value, std::string_view help) override;
   void choice(std::string_view name, std::string& value, const std::vector<std::string>& words,
               std::string_view help) override;
+  void part(std::string_view name, std::string& value, const std::vector<std::string>& names,
+            const std::function<std::string(const std::string&)>& canonical,
+            std::string_view help) override;
 
  private:
   std::vector<OptionDescription>& out_;
