@@ -106,8 +106,8 @@ Shown shown_preset(const Preset& preset) {
   configuration.set("run.preset", preset.name, "describe");
   GeneralOptions general;
   general.read_from(configuration);
-  const MethodEntry& method = find_entry(method_catalog(), general.method, "method");
-  const CompositionCost cost = cost_of(general, configuration);
+  const MethodEntry& method = *general.method;
+  const CompositionCost cost = cost_of(general);
   std::string composition = "method " + method.name;
   for (const auto& [role, name] : {std::pair{Role::upper, "x"}, std::pair{Role::lower, "y"},
                                    std::pair{Role::auxiliary, "auxiliaries"}}) {
@@ -148,7 +148,7 @@ std::vector<Shown> everything() {
          entry.formula,
          entry.reference,
          "method",
-         entry.options(),
+         describe_options(entry.options),
          {shapes_text, "assumes: " + entry.assumes, "fails: " + entry.fails,
           "serves: " + serves_text(entry.serves), means_text(entry),
           std::string("data kernels run in ") + (entry.uses_products ? "double" : "float") +

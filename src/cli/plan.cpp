@@ -63,8 +63,7 @@ double print_rounds(const Experiment& experiment) {
 
 /// What agents send each other; `speaking` < 0: all of them speak to the server.
 void print_traffic_plan(Experiment& experiment, double speaking) {
-  Configuration configuration = experiment.configuration();
-  const CompositionCost cost = cost_of(experiment.general(), configuration);
+  const CompositionCost cost = cost_of(experiment.general());
   const Index p = experiment.problem().upper_dimension();
   const Index q = experiment.problem().lower_dimension();
   const double agents = experiment.network().size();

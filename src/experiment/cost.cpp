@@ -86,9 +86,9 @@ Index numbers_in(Length length, Index p, Index q) {
 
 }  // namespace
 
-CompositionCost cost_of(const GeneralOptions& general, Configuration& configuration) {
-  const MethodEntry& entry = find_entry(method_catalog(), general.method, "method");
-  const MethodCost method = entry.cost(configuration);
+CompositionCost cost_of(const GeneralOptions& general) {
+  const MethodEntry& entry = *general.method;
+  const MethodCost method = entry.cost(general.method.options());
   const ConsensusOptions& consensus = general.consensus;
   CompositionCost cost;
   const double factor = factor_of(general.estimator);

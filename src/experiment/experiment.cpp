@@ -78,10 +78,9 @@ void GeneralOptions::read_from(Configuration& configuration) {
     configuration.read(section, own);
   }
   NameOption problem_name{problem, "the problem (`echelon list problems`)"};
-  NameOption method_name{method, "the method (`echelon list methods`)"};
   configuration.read("problem", problem_name);
   configuration.read("problem", tikhonov);
-  configuration.read("method", method_name);
+  configuration.choose("method", "name", method, "the method (`echelon list methods`)");
   configuration.read("consensus", consensus);
   for (const Role role : roles) {
     const std::string section = "consensus-" + role_name(role);
@@ -89,7 +88,7 @@ void GeneralOptions::read_from(Configuration& configuration) {
     StrategyOptions& own = consensus.of[role] = consensus.all;
     configuration.read(section, own);
   }
-  estimator = find_entry(method_catalog(), method_name.name, "method").estimator;
+  estimator = method->estimator;
   configuration.read("estimator", estimator);
   configuration.read("steps", steps);
   configuration.read("participation", participation);
@@ -97,7 +96,6 @@ void GeneralOptions::read_from(Configuration& configuration) {
   configuration.read("metrics", metrics);
   configuration.read("comm", comm);
   problem = problem_name.name;
-  method = method_name.name;
 }
 
 const std::vector<std::string>& configuration_sections() {
@@ -127,7 +125,6 @@ Experiment::Experiment(Communicator communicator, Configuration configuration,
   communicator.together([&] {
     general_.read_from(configuration_);
     problem_entry_ = &find_entry(problem_catalog(), general_.problem, "problem");
-    method_entry_ = &find_entry(method_catalog(), general_.method, "method");
   });
   communicator.set_stall_seconds(general_.comm.stall_seconds);
   measure_machine(communicator);
@@ -233,7 +230,7 @@ std::shared_ptr<const Attack> Experiment::make_attack() {
     is_mean = is_mean && general_.consensus.options(role).aggregation == "mean";
   }
   if (!general_.attack.is_on() && is_mean) return nullptr;
-  require_protected(*method_entry_, method_entry_->cost(configuration_), general_.steps);
+  require_protected(method_entry(), method_entry().cost(general_.method.options()), general_.steps);
   if (!general_.attack.is_on()) return nullptr;
   return std::make_shared<Attack>(general_.attack, network_->size(),
                                   static_cast<std::uint64_t>(general_.experiment.seed));
@@ -243,13 +240,12 @@ std::unique_ptr<BilevelProblem> Experiment::make_problem(const DataSource& data)
   const AgentSet& seats = network_->agents();
   const ProblemContext context{participation_ ? clients_of(*participation_, seats) : seats, data,
                                static_cast<std::uint64_t>(general_.experiment.seed),
-                               method_entry_->uses_products};
+                               method_entry().uses_products};
   auto problem = problem_entry_->make(context, configuration_);
   if (!participation_) return problem;
   // How long messages take on a slow link depends on the lengths of x and y.
-  Configuration read_again = configuration_;
-  bytes_per_step_ = cost_of(general_, read_again)
-                        .bytes(true, problem->upper_dimension(), problem->lower_dimension());
+  bytes_per_step_ =
+      cost_of(general_).bytes(true, problem->upper_dimension(), problem->lower_dimension());
   participation_ = make_participation();
   return std::make_unique<ClientProblem>(seats, std::move(problem), participation_);
 }
@@ -258,13 +254,13 @@ void Experiment::compose(const DataSource& data) {
   participation_ = make_participation();
   if (participation_) require_rounds();
   problem_ = make_problem(data);
-  require_served(*method_entry_, *problem_);
+  require_served(method_entry(), *problem_);
   problem_->regularize(general_.tikhonov);
   const bool personal = general_.consensus.personal();
   std::map<Role, Network*> networks;
   for (const auto& [role, network] : networks_) networks[role] = network.get();
   const auto seed = static_cast<std::uint64_t>(general_.experiment.seed);
-  method_ = method_entry_->make({.problem = *problem_,
+  method_ = method_entry().make({.problem = *problem_,
                                  .network = *network_,
                                  .consensus = general_.consensus,
                                  .estimator = general_.estimator,
@@ -273,7 +269,7 @@ void Experiment::compose(const DataSource& data) {
                                  .steps = general_.steps,
                                  .participation = participation_.get(),
                                  .attack = make_attack()},
-                                configuration_);
+                                general_.method.options());
   configuration_.require_all_read();
   if (participation_) {
     auto& clients = static_cast<ClientProblem&>(*problem_);

@@ -1,7 +1,7 @@
 #include <algorithm>
 
+#include "echelon/method/products.hpp"
 #include "entries.hpp"
-#include "products.hpp"
 
 namespace echelon::detail {
 
@@ -239,7 +239,7 @@ class Adbo final : public Method {
 
 }  // namespace
 
-MethodEntry adbo_entry() {
+static MethodEntry adbo_entry() {
   MethodEntry entry{
       .name = "adbo",
       .summary =
@@ -255,12 +255,13 @@ MethodEntry adbo_entry() {
       .serves = {},
       .uses_products = true,
       .means_first = true,
-      .always_exact = true,
-      .options = {},
-      .make = {},
-      .cost = {}};
+      .always_exact = true};
   bind<Adbo>(entry, AdboOptions{});
   return entry;
+}
+
+std::vector<MethodEntry> adbo_parts() {
+  return {adbo_entry()};
 }
 
 }  // namespace echelon::detail

@@ -135,10 +135,7 @@ MethodEntry entry_of(const std::string& name, const AidOptions& options) {
           "where H is singular the system has no solution and v grows without bound, unless damped",
       .serves = {},
       .uses_products = true,
-      .means_first = false,
-      .options = {},
-      .make = {},
-      .cost = {}};
+      .means_first = false};
   bind<Aid>(entry, options);
   return entry;
 }
@@ -172,11 +169,11 @@ MethodEntry single_loop(const std::string& name, const std::string& truncation) 
 
 }  // namespace
 
-MethodEntry aid_cg_entry() {
+static MethodEntry aid_cg_entry() {
   return entry_of("aid-cg", with("cg"));
 }
 
-MethodEntry aid_neumann_entry() {
+static MethodEntry aid_neumann_entry() {
   MethodEntry entry = entry_of("aid-neumann", with("neumann"));
   entry.summary = "inner steps, then the linear system by a Neumann series";
   entry.reference = "J. Lorraine, P. Vicol, D. Duvenaud, AISTATS 2020, arXiv:1911.02590";
@@ -184,7 +181,7 @@ MethodEntry aid_neumann_entry() {
   return entry;
 }
 
-MethodEntry aid_woodfisher_entry() {
+static MethodEntry aid_woodfisher_entry() {
   AidOptions options = with("woodfisher");  // steps for least squares
   options.inner_steps = 60;
   options.beta = 0.1;
@@ -200,7 +197,7 @@ MethodEntry aid_woodfisher_entry() {
   return entry;
 }
 
-MethodEntry aid_identity_entry() {
+static MethodEntry aid_identity_entry() {
   MethodEntry entry = entry_of("aid-identity", with("identity"));
   entry.summary = "inner steps, and eta in place of the inverse of H";
   entry.formula = "T times: y <- y - beta gy;  x <- x - alpha (fx - eta J^T fy)";
@@ -210,7 +207,7 @@ MethodEntry aid_identity_entry() {
   return entry;
 }
 
-MethodEntry one_step_entry() {
+static MethodEntry one_step_entry() {
   MethodEntry entry = entry_of("one-step", with("one-step"));
   entry.summary = "inner steps, then the derivative of one further step of y";
   entry.formula =
@@ -220,7 +217,7 @@ MethodEntry one_step_entry() {
   return entry;
 }
 
-MethodEntry stocbio_entry() {
+static MethodEntry stocbio_entry() {
   AidOptions options = with("neumann");
   options.inner_steps = 10;
   options.inverse.solver_steps = 20;
@@ -231,7 +228,7 @@ MethodEntry stocbio_entry() {
   return entry;
 }
 
-MethodEntry sustain_entry() {
+static MethodEntry sustain_entry() {
   MethodEntry entry = single_loop("sustain", "random");
   entry.summary =
       "single loop with STORM on y and x unless another estimator is given; one random term of a "
@@ -241,12 +238,17 @@ MethodEntry sustain_entry() {
   return entry;
 }
 
-MethodEntry mrbo_entry() {
+static MethodEntry mrbo_entry() {
   MethodEntry entry = single_loop("mrbo", "sum");
   entry.summary =
       "single loop with STORM on y and x unless another estimator is given; Neumann series";
   entry.reference = "J. Yang, K. Ji, Y. Liang, NeurIPS 2021, arXiv:2106.04692";
   return entry;
+}
+
+std::vector<MethodEntry> aid_parts() {
+  return {aid_cg_entry(),   aid_neumann_entry(), aid_woodfisher_entry(), aid_identity_entry(),
+          one_step_entry(), stocbio_entry(),     sustain_entry(),        mrbo_entry()};
 }
 
 }  // namespace echelon::detail

@@ -215,7 +215,7 @@ class Aipod final : public Method {
 
 }  // namespace
 
-MethodEntry aipod_entry() {
+static MethodEntry aipod_entry() {
   MethodEntry entry{
       .name = "aipod",
       .summary = "implicit gradient of a lower level with linear equalities, both levels projected",
@@ -227,15 +227,12 @@ MethodEntry aipod_entry() {
       .fails = "biased where cg_steps are too few for the conditioning of V^T H V",
       .serves = {.equalities = true},
       .uses_products = true,
-      .means_first = false,
-      .options = {},
-      .make = {},
-      .cost = {}};
+      .means_first = false};
   bind<Aipod>(entry, AipodOptions{});
   return entry;
 }
 
-MethodEntry e_aipod_entry() {
+static MethodEntry e_aipod_entry() {
   MethodEntry entry = aipod_entry();
   entry.name = "e-aipod";
   entry.summary = "aipod that projects x now and then, and corrects its direction for that";
@@ -249,6 +246,10 @@ MethodEntry e_aipod_entry() {
   options.project_period = 5;
   bind<Aipod>(entry, options);
   return entry;
+}
+
+std::vector<MethodEntry> aipod_parts() {
+  return {aipod_entry(), e_aipod_entry()};
 }
 
 }  // namespace echelon::detail

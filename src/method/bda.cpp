@@ -79,7 +79,7 @@ class AggregatedSteps {
 
 }  // namespace
 
-MethodEntry bda_entry() {
+static MethodEntry bda_entry() {
   MethodEntry entry{
       .name = "bda",
       .summary = "unrolled steps of the lower level that also descend f, less and less",
@@ -91,12 +91,13 @@ MethodEntry bda_entry() {
       .fails = "biased by about 1 / T; where F jumps at the optimum it ends beside the jump",
       .serves = {.set = true},
       .uses_products = true,
-      .means_first = false,
-      .options = {},
-      .make = {},
-      .cost = {}};
+      .means_first = false};
   bind<ReverseUnroll<AggregatedSteps>>(entry, BdaOptions{});
   return entry;
+}
+
+std::vector<MethodEntry> bda_parts() {
+  return {bda_entry()};
 }
 
 }  // namespace echelon::detail

@@ -187,7 +187,7 @@ class Bvfim final : public Method {
 
 }  // namespace
 
-MethodEntry bvfim_entry() {
+static MethodEntry bvfim_entry() {
   MethodEntry entry{
       .name = "bvfim",
       .summary = "barrier on a regularized value function; a baseline, for nonconvex lower levels",
@@ -202,12 +202,13 @@ MethodEntry bvfim_entry() {
           "near the minimizer of f alone",
       .serves = {},
       .uses_products = false,
-      .means_first = true,
-      .options = {},
-      .make = {},
-      .cost = {}};
+      .means_first = true};
   bind<Bvfim>(entry, BvfimOptions{});
   return entry;
+}
+
+std::vector<MethodEntry> bvfim_parts() {
+  return {bvfim_entry()};
 }
 
 }  // namespace echelon::detail

@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-#include "products.hpp"
+#include "echelon/method/products.hpp"
 
 namespace echelon::detail {
 

@@ -1,6 +1,5 @@
 #include <cmath>
 
-#include "entries.hpp"
 #include "restarted_momentum.hpp"
 
 namespace echelon::detail {
@@ -72,129 +71,76 @@ struct F2saOptions {
 ///
 /// In the order `jacobi` the last step of y and z and that of x use gradients at the same points.
 /// With momentum, x stands for the extrapolated point.
-class PenaltyPath {
+class PenaltyPath final : public ComposedMethod<F2saOptions> {
  public:
-  PenaltyPath(const MethodContext& context, const F2saOptions& options, double lambda_factor)
-      : problem_(context.problem),
-        options_(options),
-        lambda_factor_(lambda_factor),
-        x_(context.upper_variable("x")),
-        y_(context.lower_variable("y")),
-        z_(context.lower_copy("z")),
-        momentum_(context, options.momentum, x_),
-        p_(context.problem.upper_dimension()),
-        q_(context.problem.lower_dimension()),
-        m_(context.network.agents().count()),
-        inner_(context.make_estimator({q_, q_, q_})),
-        outer_(options.jacobi() ? context.make_estimator({p_, p_, p_, q_, q_, q_})
-                                : context.make_estimator({p_, p_, p_})),
-        fy_(q_, m_),
-        gy_y_(q_, m_),
-        gy_z_(q_, m_),
-        fx_(p_, m_),
-        gx_y_(p_, m_),
-        gx_z_(p_, m_) {}
+  PenaltyPath(const MethodContext& its_context, const F2saOptions& its_options, double factor)
+      : ComposedMethod(its_context, its_options), lambda_factor(factor) {}
 
-  void iterate(std::uint64_t k) {
-    const double lambda = lambda_factor_ * options_.penalty(k);
-    const double alpha = options_.alpha * options_.schedule.upper(k);
-    const auto steps = static_cast<std::uint32_t>(options_.inner_steps);
-    momentum_.before(x_);
+  void iterate(std::uint64_t k) override {
+    const double lambda = lambda_factor * options.penalty(k);
+    const auto steps = static_cast<std::uint32_t>(options.inner_steps);
+    momentum.before(x);
     for (std::uint32_t t = 0; t < steps; ++t) {
-      if (options_.jacobi() && t + 1 == steps) break;
-      inner_->estimate({.iteration = k, .step = t}, {&x_.value(), &y_.value(), &z_.value()},
-                       lower_gradients_, {&fy_, &gy_y_, &gy_z_});
+      const bool is_last = t + 1 == steps;
+      (options.jacobi() && is_last ? all : inner)({.iteration = k, .step = t});
       step_lower(k, lambda);
     }
-    if (options_.jacobi()) {
-      outer_->estimate({.iteration = k, .step = steps - 1}, {&x_.value(), &y_.value(), &z_.value()},
-                       all_gradients_, {&fx_, &gx_y_, &gx_z_, &fy_, &gy_y_, &gy_z_});
-      step_lower(k, lambda);
-    } else {
-      outer_->estimate({.iteration = k, .step = steps}, {&x_.value(), &y_.value(), &z_.value()},
-                       upper_gradients_, {&fx_, &gx_y_, &gx_z_});
-    }
-    x_.descend(alpha, fx_ + lambda * (gx_y_ - gx_z_));
-    momentum_.after(x_);
-  }
-
-  const ConsensusVariable& x() const { return x_; }
-  const ConsensusVariable& y() const { return y_; }
-
-  void visit_state(StateVisitor& visitor) {
-    visitor.within("x", x_);
-    visitor.within("y", y_);
-    visitor.within("z", z_);
-    visitor.within("momentum", momentum_);
-    visitor.within("inner_estimator", *inner_);
-    visitor.within("outer_estimator", *outer_);
+    if (!options.jacobi()) outer({.iteration = k, .step = steps});
+    x.descend(options.alpha * options.schedule.upper(k), fx + lambda * (gx_y - gx_z));
+    momentum.after(x);
   }
 
  private:
   void step_lower(std::uint64_t k, double lambda) {
-    const double decay = options_.schedule.lower(k);
-    z_.descend(options_.gamma * decay, gy_z_);
-    y_.descend(options_.beta * decay, fy_ / lambda + gy_y_);
+    const double decay = options.schedule.lower(k);
+    z.descend(options.gamma * decay, gy_z);
+    y.descend(options.beta * decay, fy / lambda + gy_y);
   }
 
-  BilevelProblem& problem_;
-  F2saOptions options_;
-  double lambda_factor_;
-  ConsensusVariable x_, y_, z_;
-  RestartedMomentum momentum_;
-  Index p_, q_;
-  int m_;
-  std::unique_ptr<GradientEstimator> inner_, outer_;
-  AgentMatrix fy_, gy_y_, gy_z_, fx_, gx_y_, gx_z_;
-
-  // At (x, y, z): fy, gy(y), gy(z); fx, gx(y), gx(z); or the latter three, then the first.
-  Oracle lower_gradients_ = [this](const Sample& sample, OraclePoint at, OracleOutputs out) {
-    problem_.grad_f(sample, {{*at[0], *at[1], nullptr, out[0]}});
-    problem_.grad_g(sample, {{*at[0], *at[1], nullptr, out[1]}, {*at[0], *at[2], nullptr, out[2]}});
-  };
-  Oracle upper_gradients_ = [this](const Sample& sample, OraclePoint at, OracleOutputs out) {
-    problem_.grad_f(sample, {{*at[0], *at[1], out[0], nullptr}});
-    problem_.grad_g(sample, {{*at[0], *at[1], out[1], nullptr}, {*at[0], *at[2], out[2], nullptr}});
-  };
-  Oracle all_gradients_ = [this](const Sample& sample, OraclePoint at, OracleOutputs out) {
-    problem_.grad_f(sample, {{*at[0], *at[1], out[0], out[3]}});
-    problem_.grad_g(sample, {{*at[0], *at[1], out[1], out[4]}, {*at[0], *at[2], out[2], out[5]}});
-  };
+  const double lambda_factor;
+  Upper x{*this, "x"};
+  Lower y{*this, "y"};
+  LowerCopy z{*this, "z"};
+  RestartedMomentum momentum{*this, options.momentum, x};
+  Gradient fy = df_dy(x, y), gy_y = dg_dy(x, y), gy_z = dg_dy(x, z);
+  Gradient fx = df_dx(x, y), gx_y = dg_dx(x, y), gx_z = dg_dx(x, z);
+  Together inner{*this, {&fy, &gy_y, &gy_z}};
+  Together outer{*this, {&fx, &gx_y, &gx_z}, !options.jacobi()};
+  Together all{*this, {&fx, &gx_y, &gx_z, &fy, &gy_y, &gy_z}, options.jacobi()};
 };
 
-class F2sa final : public Method {
+/// The path of the penalty lambda, or 2 x(2 lambda) - x(lambda) of two paths.
+class F2sa final : public ComposedMethod<F2saOptions> {
  public:
-  F2sa(const MethodContext& context, const F2saOptions& options) {
-    paths_.push_back(std::make_unique<PenaltyPath>(context, options, 1.0));
-    if (!options.richardson) return;
-    paths_.push_back(std::make_unique<PenaltyPath>(context, options, 2.0));
-    x_ = AgentMatrix(context.problem.upper_dimension(), context.network.agents().count());
-    y_ = AgentMatrix(context.problem.lower_dimension(), context.network.agents().count());
+  F2sa(const MethodContext& its_context, const F2saOptions& its_options)
+      : ComposedMethod(its_context, its_options) {
+    carry("lambda", *path);
+    if (twice) carry("two_lambda", *twice);
   }
 
   void iterate(std::uint64_t k) override {
-    for (auto& path : paths_) path->iterate(k);
+    path->iterate(k);
+    if (twice) twice->iterate(k);
   }
 
   const AgentView& x() override {
-    if (paths_.size() == 1) return paths_[0]->x();
-    x_ = 2 * paths_[1]->x().value() - paths_[0]->x().value();
-    return x_;
+    if (!twice) return path->x();
+    extrapolated_x = 2 * twice->x() - path->x();
+    return extrapolated_x;
   }
   const AgentView& y() override {
-    if (paths_.size() == 1) return paths_[0]->y();
-    y_ = 2 * paths_[1]->y().value() - paths_[0]->y().value();
-    return y_;
-  }
-
-  void visit_state(StateVisitor& visitor) override {
-    visitor.within("lambda", *paths_[0]);
-    if (paths_.size() > 1) visitor.within("two_lambda", *paths_[1]);
+    if (!twice) return path->y();
+    extrapolated_y = 2 * twice->y() - path->y();
+    return extrapolated_y;
   }
 
  private:
-  std::vector<std::unique_ptr<PenaltyPath>> paths_;
-  AgentMatrix x_, y_;  // extrapolated, only with Richardson
+  std::unique_ptr<Method> path_of(double factor) {
+    return std::make_unique<PenaltyPath>(context, options, factor);
+  }
+
+  std::unique_ptr<Method> path = path_of(1), twice = options.richardson ? path_of(2) : nullptr;
+  Block extrapolated_x{p, twice ? m : 0}, extrapolated_y{q, twice ? m : 0};
 };
 
 constexpr const char* formula =
@@ -203,8 +149,8 @@ constexpr const char* formula =
 
 }  // namespace
 
-MethodEntry f2sa_entry() {
-  MethodEntry entry{
+static MethodEntry f2sa_entry() {
+  return method_entry<F2sa>({
       .name = "f2sa",
       .summary = "fully first-order, penalty growing with the iterations",
       .formula = formula,
@@ -212,16 +158,10 @@ MethodEntry f2sa_entry() {
       .assumes = "lower level strongly convex; x is biased by about 1 / lambda",
       .fails = "reports f below the optimum, since y is not feasible; too few inner steps add bias",
       .serves = {.set = true},
-      .uses_products = false,
-      .means_first = false,
-      .options = {},
-      .make = {},
-      .cost = {}};
-  bind<F2sa>(entry, F2saOptions{});
-  return entry;
+  });
 }
 
-MethodEntry f2ba_entry() {
+static MethodEntry f2ba_entry() {
   MethodEntry entry = f2sa_entry();
   entry.name = "f2ba";
   entry.summary = "fully first-order, large fixed penalty and more inner steps";
@@ -231,11 +171,11 @@ MethodEntry f2ba_entry() {
   options.alpha = 0.2;
   options.lambda = 100;
   options.lambda_increment = 0;
-  bind<F2sa>(entry, options);
+  entry.options = options;
   return entry;
 }
 
-MethodEntry accf2ba_entry() {
+static MethodEntry accf2ba_entry() {
   MethodEntry entry = f2ba_entry();
   entry.name = "accf2ba";
   entry.summary = "f2ba with Nesterov's momentum on x, restarted when its path grows long";
@@ -247,11 +187,11 @@ MethodEntry accf2ba_entry() {
   options.lambda = 1e4;
   options.lambda_increment = 0;
   options.momentum.momentum = 0.8;
-  bind<F2sa>(entry, options);
+  entry.options = options;
   return entry;
 }
 
-MethodEntry f3sa_entry() {
+static MethodEntry f3sa_entry() {
   MethodEntry entry = f2sa_entry();
   entry.name = "f3sa";
   entry.summary =
@@ -271,8 +211,12 @@ MethodEntry f3sa_entry() {
   options.lambda_increment = 0;
   options.lambda_exponent = 0.2;
   options.schedule = {.upper_decay = 0.6, .lower_decay = 0.4};
-  bind<F2sa>(entry, options);
+  entry.options = options;
   return entry;
+}
+
+std::vector<MethodEntry> f2sa_parts() {
+  return {f2sa_entry(), f2ba_entry(), accf2ba_entry(), f3sa_entry()};
 }
 
 }  // namespace echelon::detail

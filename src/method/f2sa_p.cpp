@@ -210,7 +210,7 @@ class F2saP final : public Method {
 
 }  // namespace
 
-MethodEntry f2sa_p_entry() {
+static MethodEntry f2sa_p_entry() {
   MethodEntry entry{
       .name = "f2sa-p",
       .summary =
@@ -226,12 +226,13 @@ MethodEntry f2sa_p_entry() {
           "has no minimizer there (order 1 has none)",
       .serves = {.set = true},
       .uses_products = true,  // differences over nu are as sensitive to rounding
-      .means_first = false,
-      .options = {},
-      .make = {},
-      .cost = {}};
+      .means_first = false};
   bind<F2saP>(entry, F2saPOptions{});
   return entry;
+}
+
+std::vector<MethodEntry> f2sa_p_parts() {
+  return {f2sa_p_entry()};
 }
 
 }  // namespace echelon::detail

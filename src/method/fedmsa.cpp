@@ -1,7 +1,7 @@
 #include <array>
 
+#include "echelon/method/products.hpp"
 #include "entries.hpp"
-#include "products.hpp"
 
 namespace echelon::detail {
 
@@ -170,7 +170,7 @@ class FedMsa final : public Method {
 
 }  // namespace
 
-MethodEntry fedmsa_entry() {
+static MethodEntry fedmsa_entry() {
   MethodEntry entry{
       .name = "fedmsa",
       .summary =
@@ -184,12 +184,13 @@ MethodEntry fedmsa_entry() {
       .fails = "stops at a wrong point where the lower level has more than one minimizer",
       .serves = {},
       .uses_products = true,
-      .means_first = true,
-      .options = {},
-      .make = {},
-      .cost = {}};
+      .means_first = true};
   bind<FedMsa>(entry, FedMsaOptions{});
   return entry;
+}
+
+std::vector<MethodEntry> fedmsa_parts() {
+  return {fedmsa_entry()};
 }
 
 }  // namespace echelon::detail

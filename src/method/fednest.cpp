@@ -178,7 +178,7 @@ class FedNest final : public Method {
 
 }  // namespace
 
-MethodEntry fednest_entry() {
+static MethodEntry fednest_entry() {
   MethodEntry entry{
       .name = "fednest",
       .summary =
@@ -192,12 +192,13 @@ MethodEntry fednest_entry() {
       .fails = "too few terms of the series are a bias: about (1 - eta mu)^Q of v is missing",
       .serves = {},
       .uses_products = true,
-      .means_first = true,
-      .options = {},
-      .make = {},
-      .cost = {}};
+      .means_first = true};
   bind<FedNest>(entry, FedNestOptions{});
   return entry;
+}
+
+std::vector<MethodEntry> fednest_parts() {
+  return {fednest_entry()};
 }
 
 }  // namespace echelon::detail

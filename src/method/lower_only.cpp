@@ -64,7 +64,7 @@ class LowerOnly final : public Method {
 
 }  // namespace
 
-MethodEntry lower_only_entry() {
+static MethodEntry lower_only_entry() {
   MethodEntry entry{
       .name = "lower-only",
       .summary = "descends the lower level alone, x stays; with local-server, federated averaging",
@@ -76,12 +76,13 @@ MethodEntry lower_only_entry() {
       .fails = "is no bilevel method: f plays no part",
       .serves = {.set = true},
       .uses_products = false,
-      .means_first = false,
-      .options = {},
-      .make = {},
-      .cost = {}};
+      .means_first = false};
   bind<LowerOnly>(entry, LowerOnlyOptions{});
   return entry;
+}
+
+std::vector<MethodEntry> lower_only_parts() {
+  return {lower_only_entry()};
 }
 
 }  // namespace echelon::detail

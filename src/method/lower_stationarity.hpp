@@ -5,7 +5,7 @@
 #include <memory>
 
 #include "echelon/core/parallel.hpp"
-#include "products.hpp"
+#include "echelon/method/products.hpp"
 #include "steps_in_set.hpp"
 
 namespace echelon::detail {

@@ -139,7 +139,7 @@ class Meha final : public Method {
 
 }  // namespace
 
-MethodEntry meha_entry() {
+static MethodEntry meha_entry() {
   MethodEntry entry{
       .name = "meha",
       .summary = "single loop on a Moreau envelope; lower levels with a proximal map",
@@ -156,12 +156,13 @@ MethodEntry meha_entry() {
           "nonsmooth term holds all of y at a kink",
       .serves = {.set = true, .nonsmooth = true},
       .uses_products = false,
-      .means_first = false,
-      .options = {},
-      .make = {},
-      .cost = {}};
+      .means_first = false};
   bind<Meha>(entry, MehaOptions{});
   return entry;
+}
+
+std::vector<MethodEntry> meha_parts() {
+  return {meha_entry()};
 }
 
 }  // namespace echelon::detail

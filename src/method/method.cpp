@@ -171,6 +171,13 @@ void ExactMean::operator()(AgentView& block) {
   parallel_for(static_cast<int>(block.cols()), [&](int i) { block.col(i) = mean_; });
 }
 
+std::unique_ptr<Method> make_method(const MethodEntry& entry, const MethodContext& context,
+                                    Configuration& configuration) {
+  PartOptions options = entry.options;
+  configuration.read("method", options);
+  return entry.make(context, options);
+}
+
 void require_served(const MethodEntry& method, const BilevelProblem& problem) {
   const LowerLevel& serves = method.serves;
   const LinearConstraints* constraints = problem.lower_constraints();

@@ -7,6 +7,7 @@
 #include "echelon/core/options.hpp"
 #include "echelon/core/parallel.hpp"
 #include "echelon/core/state.hpp"
+#include "echelon/method/terms.hpp"
 #include "echelon/participation/participation.hpp"
 
 namespace echelon::detail {
@@ -28,17 +29,18 @@ struct AverageOptions {
 /// down.
 class MovingAverage {
  public:
-  MovingAverage(const AverageOptions& options, Index rows, int agents,
-                const Participation* participation)
+  MovingAverage(MethodBase& method, const AverageOptions& options, Index rows)
       : theta_(options.theta),
-        turn_(participation),
-        average_(rows, is_on() ? agents : 0),
-        started_(options.theta_start == "zero" ? 1 : 0) {}
+        turn_(method.context.participation),
+        average_(rows, is_on() ? method.m : 0),
+        started_(options.theta_start == "zero" ? 1 : 0) {
+    if (is_on()) method.carry("average", *this);
+  }
 
   bool is_on() const { return theta_ < 1; }
 
   /// Replaces D by the new r.
-  void apply(AgentMatrix& direction) {
+  void apply(AgentView& direction) {
     if (!is_on()) return;
     if (turn_.has_changed()) started_ = 0;
     const double theta = started_ == 0 ? 1.0 : theta_;
@@ -50,7 +52,6 @@ class MovingAverage {
   }
 
   void visit_state(StateVisitor& visitor) {
-    if (!is_on()) return;
     visitor.per_agent("average", average_);
     visitor.replicated("started", started_);
     visitor.within("turn", turn_);

@@ -1,8 +1,8 @@
 #include <algorithm>
 
 #include "echelon/core/parallel.hpp"
+#include "echelon/method/products.hpp"
 #include "entries.hpp"
-#include "products.hpp"
 
 namespace echelon::detail {
 
@@ -238,7 +238,7 @@ class GPbgd final : public Method {
 
 }  // namespace
 
-MethodEntry v_pbgd_entry() {
+static MethodEntry v_pbgd_entry() {
   MethodEntry entry{
       .name = "v-pbgd",
       .summary = "penalty on the value gap, one common loss for x and y, with projections",
@@ -253,15 +253,12 @@ MethodEntry v_pbgd_entry() {
           "step of w leaves the gap open; where agents differ, w settles only if carried",
       .serves = {.set = true},
       .uses_products = false,
-      .means_first = false,
-      .options = {},
-      .make = {},
-      .cost = {}};
+      .means_first = false};
   bind<VPbgd>(entry, VPbgdOptions{});
   return entry;
 }
 
-MethodEntry g_pbgd_entry() {
+static MethodEntry g_pbgd_entry() {
   MethodEntry entry{
       .name = "g-pbgd",
       .summary = "penalty on the squared lower-level gradient",
@@ -275,12 +272,13 @@ MethodEntry g_pbgd_entry() {
           "basins on the way",
       .serves = {},
       .uses_products = true,
-      .means_first = true,
-      .options = {},
-      .make = {},
-      .cost = {}};
+      .means_first = true};
   bind<GPbgd>(entry, GPbgdOptions{});
   return entry;
+}
+
+std::vector<MethodEntry> pbgd_parts() {
+  return {v_pbgd_entry(), g_pbgd_entry()};
 }
 
 }  // namespace echelon::detail

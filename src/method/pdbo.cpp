@@ -148,7 +148,7 @@ class Pdbo final : public Method {
 
 }  // namespace
 
-MethodEntry pdbo_entry() {
+static MethodEntry pdbo_entry() {
   MethodEntry entry{
       .name = "pdbo",
       .summary = "primal and dual steps under a bound on the value gap",
@@ -163,12 +163,13 @@ MethodEntry pdbo_entry() {
           "1 / sqrt(delta); small tau is far too slow",
       .serves = {.set = true},
       .uses_products = false,
-      .means_first = true,
-      .options = {},
-      .make = {},
-      .cost = {}};
+      .means_first = true};
   bind<Pdbo>(entry, PdboOptions{});
   return entry;
+}
+
+std::vector<MethodEntry> pdbo_parts() {
+  return {pdbo_entry()};
 }
 
 }  // namespace echelon::detail

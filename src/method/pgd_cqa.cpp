@@ -119,7 +119,7 @@ class PgdCqa final : public Method {
 
 }  // namespace
 
-MethodEntry pgd_cqa_entry() {
+static MethodEntry pgd_cqa_entry() {
   MethodEntry entry{
       .name = "pgd-cqa",
       .summary = "descends f under a stationary lower level, by one quadratic program per step",
@@ -131,12 +131,13 @@ MethodEntry pgd_cqa_entry() {
       .fails = "may stop at a maximizer of the lower level; safeguard = yes leaves it",
       .serves = {.set = true},
       .uses_products = true,
-      .means_first = true,
-      .options = {},
-      .make = {},
-      .cost = {}};
+      .means_first = true};
   bind<PgdCqa>(entry, PgdCqaOptions{});
   return entry;
+}
+
+std::vector<MethodEntry> pgd_cqa_parts() {
+  return {pgd_cqa_entry()};
 }
 
 }  // namespace echelon::detail

@@ -194,7 +194,7 @@ class Pzobo final : public Method {
 
 }  // namespace
 
-MethodEntry pzobo_entry() {
+static MethodEntry pzobo_entry() {
   MethodEntry entry{
       .name = "pzobo",
       .summary = "no second derivatives: the response of y to x from runs at perturbed x",
@@ -208,15 +208,12 @@ MethodEntry pzobo_entry() {
           "has more than one minimizer",
       .serves = {.set = true},
       .uses_products = false,
-      .means_first = false,
-      .options = {},
-      .make = {},
-      .cost = {}};
+      .means_first = false};
   bind<Pzobo>(entry, PzoboOptions{});
   return entry;
 }
 
-MethodEntry hozog_entry() {
+static MethodEntry hozog_entry() {
   MethodEntry entry = pzobo_entry();
   entry.name = "hozog";
   entry.summary = "no gradients of f: F is differentiated by its values at perturbed x";
@@ -228,6 +225,10 @@ MethodEntry hozog_entry() {
   options.by_values = true;
   bind<Pzobo>(entry, options);
   return entry;
+}
+
+std::vector<MethodEntry> pzobo_parts() {
+  return {pzobo_entry(), hozog_entry()};
 }
 
 }  // namespace echelon::detail

@@ -1,7 +1,7 @@
 #include <vector>
 
+#include "echelon/method/products.hpp"
 #include "entries.hpp"
-#include "products.hpp"
 #include "quasi_newton.hpp"
 
 namespace echelon::detail {
@@ -193,7 +193,7 @@ class Qnbo final : public Method {
 
 }  // namespace
 
-MethodEntry qnbo_entry() {
+static MethodEntry qnbo_entry() {
   MethodEntry entry{
       .name = "qnbo",
       .summary = "quasi-Newton steps of the lower level, and their pairs for the linear system",
@@ -207,12 +207,13 @@ MethodEntry qnbo_entry() {
           "level has more than one minimizer, as all implicit methods",
       .serves = {},
       .uses_products = true,
-      .means_first = false,
-      .options = {},
-      .make = {},
-      .cost = {}};
+      .means_first = false};
   bind<Qnbo>(entry, QnboOptions{});
   return entry;
+}
+
+std::vector<MethodEntry> qnbo_parts() {
+  return {qnbo_entry()};
 }
 
 }  // namespace echelon::detail

@@ -5,7 +5,7 @@
 #include <cstdint>
 
 #include "echelon/core/parallel.hpp"
-#include "echelon/method/method.hpp"
+#include "echelon/method/terms.hpp"
 
 namespace echelon::detail {
 
@@ -36,14 +36,14 @@ struct MomentumOptions {
 class RestartedMomentum {
  public:
   /// `x` is the variable that it will move.
-  RestartedMomentum(const MethodContext& context, const MomentumOptions& options,
-                    const ConsensusVariable& x)
-      : network_(context.network),
+  RestartedMomentum(MethodBase& method, const MomentumOptions& options, const ConsensusVariable& x)
+      : network_(method.network),
         options_(options),
         bound_(options.restart_bound),
         old_(x.value().rows(), is_on() ? x.value().cols() : 0),
         change_(old_.rows(), old_.cols()) {
     if (!is_on()) return;
+    method.carry("momentum", *this);
     x.require_mappable("momentum moves it between its steps");
     old_.copy_from(x);
   }
@@ -77,7 +77,6 @@ class RestartedMomentum {
   }
 
   void visit_state(StateVisitor& visitor) {
-    if (!is_on()) return;
     visitor.per_agent("old", old_);
     visitor.replicated("count", count_);
     visitor.replicated("path", path_);

@@ -106,7 +106,7 @@ class Rxgf final : public Method {
 
 }  // namespace
 
-MethodEntry rxgf_entry() {
+static MethodEntry rxgf_entry() {
   MethodEntry entry{
       .name = "rxgf",
       .summary = "gradient flow of f with a barrier that keeps the lower level nearly stationary",
@@ -121,12 +121,13 @@ MethodEntry rxgf_entry() {
           "level, which safeguard = yes leaves",
       .serves = {.set = true},
       .uses_products = true,
-      .means_first = true,
-      .options = {},
-      .make = {},
-      .cost = {}};
+      .means_first = true};
   bind<Rxgf>(entry, RxgfOptions{});
   return entry;
+}
+
+std::vector<MethodEntry> rxgf_parts() {
+  return {rxgf_entry()};
 }
 
 }  // namespace echelon::detail

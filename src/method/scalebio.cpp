@@ -117,7 +117,7 @@ class ScaleBio final : public Method {
 
 }  // namespace
 
-MethodEntry scalebio_entry() {
+static MethodEntry scalebio_entry() {
   MethodEntry entry{
       .name = "scalebio",
       .summary = "penalty with a step of AdamW for each variable; for large networks",
@@ -131,12 +131,13 @@ MethodEntry scalebio_entry() {
           "as y and z runs away from them",
       .serves = {.set = true},
       .uses_products = false,
-      .means_first = true,
-      .options = {},
-      .make = {},
-      .cost = {}};
+      .means_first = true};
   bind<ScaleBio>(entry, ScaleBioOptions{});
   return entry;
+}
+
+std::vector<MethodEntry> scalebio_parts() {
+  return {scalebio_entry()};
 }
 
 }  // namespace echelon::detail

@@ -120,7 +120,7 @@ class DsBlo final : public Method {
 
 }  // namespace
 
-MethodEntry sigd_entry() {
+static MethodEntry sigd_entry() {
   MethodEntry entry{
       .name = "sigd",
       .summary =
@@ -136,15 +136,12 @@ MethodEntry sigd_entry() {
       .fails = "jumps between gradients where the active rows change",
       .serves = {.set = true, .inequalities = true},
       .uses_products = true,
-      .means_first = false,
-      .options = {},
-      .make = {},
-      .cost = {}};
+      .means_first = false};
   bind<Sigd>(entry, SigdOptions{});
   return entry;
 }
 
-MethodEntry ds_blo_entry() {
+static MethodEntry ds_blo_entry() {
   MethodEntry entry = sigd_entry();
   entry.name = "ds-blo";
   entry.summary = "sigd with fresh perturbations, momentum and steps of bounded length";
@@ -154,6 +151,10 @@ MethodEntry ds_blo_entry() {
   entry.reference = "P. Khanduri, I. Tsaknakis, Y. Zhang, S. Liu, M. Hong, 2025, arXiv:2504.04545";
   bind<DsBlo>(entry, DsBloOptions{});
   return entry;
+}
+
+std::vector<MethodEntry> sigd_parts() {
+  return {sigd_entry(), ds_blo_entry()};
 }
 
 }  // namespace echelon::detail

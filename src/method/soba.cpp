@@ -1,6 +1,4 @@
-#include "entries.hpp"
 #include "moving_average.hpp"
-#include "products.hpp"
 
 namespace echelon::detail {
 
@@ -34,6 +32,7 @@ struct SobaOptions {
   }
 
   bool jacobi() const { return order == "jacobi"; }
+  bool y_first() const { return order == "y-first"; }
   bool gauss_seidel() const { return order == "gauss-seidel"; }
   bool corrected() const { return eta < 1; }
 
@@ -48,21 +47,23 @@ struct SobaOptions {
 /// d <- D + (1 - eta) (d - D_old), first d = D, where D_old is D at the previous point.
 class CorrectedDirection {
  public:
-  CorrectedDirection(double eta, Index p, Index q, int agents, const Participation* participation)
+  CorrectedDirection(MethodBase& method, double eta)
       : eta_(eta),
-        turn_(participation),
-        x_(p, is_on() ? agents : 0),
-        y_(q, x_.cols()),
-        v_(q, x_.cols()),
-        direction_(p, x_.cols()),
-        old_(p, x_.cols()) {}
+        turn_(method.context.participation),
+        x_(method.p, is_on() ? method.m : 0),
+        y_(method.q, x_.cols()),
+        v_(method.q, x_.cols()),
+        direction_(method.p, x_.cols()),
+        old_(method.p, x_.cols()) {
+    if (is_on()) method.carry("correction", *this);
+  }
 
   bool is_on() const { return eta_ < 1; }
 
   /// Replaces D, of the point (x, y, v), by the new d; evaluate(x, y, v, out) is D with the same
   /// sample at another point.
   template <class Evaluate>
-  void apply(AgentMatrix& direction, const AgentView& x, const AgentView& y, const AgentView& v,
+  void apply(AgentView& direction, const AgentView& x, const AgentView& y, const AgentView& v,
              const Evaluate& evaluate) {
     if (!is_on()) return;
     if (turn_.has_changed()) started_ = 0;
@@ -80,7 +81,6 @@ class CorrectedDirection {
   }
 
   void visit_state(StateVisitor& visitor) {
-    if (!is_on()) return;
     visitor.per_agent("x", x_);
     visitor.per_agent("y", y_);
     visitor.per_agent("v", v_);
@@ -102,140 +102,71 @@ class CorrectedDirection {
 ///     J'v)
 ///
 /// at the points that `order` says.
-class Soba final : public Method {
+class Soba final : public ComposedMethod<SobaOptions> {
  public:
-  Soba(const MethodContext& context, const SobaOptions& options)
-      : problem_(context.problem),
-        options_(options),
-        products_(context.problem, options.products),
-        x_(context.upper_variable("x")),
-        y_(context.lower_variable("y")),
-        v_(context.auxiliary_variable("v", VectorXd::Zero(context.problem.lower_dimension()))),
-        p_(context.problem.upper_dimension()),
-        q_(context.problem.lower_dimension()),
-        m_(context.network.agents().count()),
-        correction_(options.eta, p_, q_, m_, context.participation),
-        average_(options.average, p_, m_, context.participation),
-        fx_(p_, m_),
-        fy_(q_, m_),
-        gy_(q_, m_),
-        hv_(q_, m_),
-        jv_(p_, m_),
-        gx_(p_, m_),
-        direction_(p_, m_) {
-    if (options_.jacobi()) {
-      estimators_.push_back(context.make_estimator({p_, q_, q_, q_, p_}));
-      return;
-    }
-    estimators_.push_back(context.make_estimator({q_}));
-    if (options_.gauss_seidel()) {
-      estimators_.push_back(context.make_estimator({p_, q_, q_}));
-      estimators_.push_back(context.make_estimator({p_}));
-    } else {
-      estimators_.push_back(context.make_estimator({p_, q_, q_, p_}));
-    }
-  }
+  using ComposedMethod::ComposedMethod;
 
   void iterate(std::uint64_t k) override {
-    const double lower = options_.schedule.lower(k);
-    if (options_.jacobi()) {
-      estimate(k, 0, everything_, {&fx_, &fy_, &gy_, &hv_, &jv_});
-      find_direction(k, 0);
-      y_.descend(options_.beta * lower, gy_);
-      step_v(options_.gamma * lower);
-    } else if (options_.gauss_seidel()) {
-      estimate(k, 0, lower_gradient_, {&gy_});
-      y_.descend(options_.beta * lower, gy_);
-      estimate(k, 1, system_, {&fx_, &fy_, &hv_});
-      step_v(options_.gamma * lower);
-      estimate(k, 2, cross_product_, {&jv_});
-      find_direction(k, 2);
+    const double beta = options.beta * options.schedule.lower(k);
+    const double gamma = options.gamma * options.schedule.lower(k);
+    const Sample first{.iteration = k}, second{.iteration = k, .step = 1};
+    const Sample third{.iteration = k, .step = 2};
+    if (options.jacobi()) {
+      everything(first);
+      find_direction(first);
+      y.descend(beta, gy);
+      step_v(gamma);
+    } else if (options.gauss_seidel()) {
+      lower(first);
+      y.descend(beta, gy);
+      system(second);
+      step_v(gamma);
+      cross(third);
+      find_direction(third);
     } else {
-      estimate(k, 0, lower_gradient_, {&gy_});
-      y_.descend(options_.beta * lower, gy_);
-      estimate(k, 1, system_and_cross_product_, {&fx_, &fy_, &hv_, &jv_});
-      find_direction(k, 1);
-      step_v(options_.gamma * lower);
+      lower(first);
+      y.descend(beta, gy);
+      system_and_cross(second);
+      find_direction(second);
+      step_v(gamma);
     }
-    x_.descend(options_.alpha * options_.schedule.upper(k), direction_);
-  }
-
-  const AgentView& x() override { return x_; }
-  const AgentView& y() override { return y_; }
-
-  void visit_state(StateVisitor& visitor) override {
-    visitor.within("x", x_);
-    visitor.within("y", y_);
-    visitor.within("v", v_);
-    for (std::size_t stage = 0; stage < estimators_.size(); ++stage) {
-      visitor.within("estimator_" + std::to_string(stage), *estimators_[stage]);
-    }
-    visitor.within("correction", correction_);
-    visitor.within("average", average_);
+    x.descend(options.alpha * options.schedule.upper(k), direction);
   }
 
  private:
-  static Sample sample_of(std::uint64_t k, std::uint32_t stage) {
-    return {.iteration = k, .step = stage};
+  void step_v(double gamma) {
+    v.descend(gamma, hv - fy);
+    if (options.radius > 0) v.project_onto_ball(options.radius);
   }
 
-  void estimate(std::uint64_t k, std::uint32_t stage, const Oracle& oracle,
-                std::initializer_list<AgentView*> outputs) {
-    estimators_[stage]->estimate(sample_of(k, stage), {&x_.value(), &y_.value(), &v_.value()},
-                                 oracle, outputs);
+  /// What x descends along, from fx and J'v at the present point with their sample.
+  void find_direction(const Sample& sample) {
+    parallel_for(m, [&](int i) { direction.col(i) = fx.col(i) - jv.col(i); });
+    correction.apply(direction, x, y, v,
+                     [&](const AgentView& old_x, const AgentView& old_y, const AgentView& old_v,
+                         AgentMatrix& out) {
+                       problem.grad_f(sample, {{old_x, old_y, &out, nullptr}});
+                       products(sample, {old_x, old_y, old_v, nullptr, &old_jv});
+                       out -= old_jv;
+                     });
+    average.apply(direction);
   }
 
-  void step_v(double step) {
-    v_.descend(step, hv_ - fy_);
-    if (options_.radius > 0) v_.project_onto_ball(options_.radius);
-  }
-
-  /// What x descends along, from fx and J'v at the present point with the sample of `stage`.
-  void find_direction(std::uint64_t k, std::uint32_t stage) {
-    parallel_for(m_, [&](int i) { direction_.col(i) = fx_.col(i) - jv_.col(i); });
-    correction_.apply(
-        direction_, x_, y_, v_,
-        [&](const AgentView& x, const AgentView& y, const AgentView& v, AgentMatrix& out) {
-          problem_.grad_f(sample_of(k, stage), {{x, y, &out, nullptr}});
-          products_(sample_of(k, stage), {x, y, v, nullptr, &gx_});
-          out -= gx_;
-        });
-    average_.apply(direction_);
-  }
-
-  BilevelProblem& problem_;
-  SobaOptions options_;
-  Products products_;
-  ConsensusVariable x_, y_, v_;
-  Index p_, q_;
-  int m_;
-  std::vector<std::unique_ptr<GradientEstimator>> estimators_;  ///< one per stage of the order
-  CorrectedDirection correction_;
-  MovingAverage average_;
-  AgentMatrix fx_, fy_, gy_, hv_, jv_, gx_, direction_;
-
-  // At (x, y, v), with the blocks that they write.
-  Oracle everything_ = [this](const Sample& sample, OraclePoint at, OracleOutputs out) {
-    const bool forward = options_.products.forward();
-    problem_.grad_f(sample, {{*at[0], *at[1], out[0], out[1]}});
-    problem_.grad_g(sample, {{*at[0], *at[1], forward ? &gx_ : nullptr, out[2]}});
-    products_(sample, {*at[0], *at[1], *at[2], out[3], out[4], &gx_, out[2]});
-  };
-  Oracle lower_gradient_ = [this](const Sample& sample, OraclePoint at, OracleOutputs out) {
-    problem_.grad_g(sample, {{*at[0], *at[1], nullptr, out[0]}});
-  };
-  Oracle system_ = [this](const Sample& sample, OraclePoint at, OracleOutputs out) {
-    problem_.grad_f(sample, {{*at[0], *at[1], out[0], out[1]}});
-    products_(sample, {*at[0], *at[1], *at[2], out[2], nullptr});
-  };
-  Oracle cross_product_ = [this](const Sample& sample, OraclePoint at, OracleOutputs out) {
-    products_(sample, {*at[0], *at[1], *at[2], nullptr, out[0]});
-  };
-  Oracle system_and_cross_product_ = [this](const Sample& sample, OraclePoint at,
-                                            OracleOutputs out) {
-    problem_.grad_f(sample, {{*at[0], *at[1], out[0], out[1]}});
-    products_(sample, {*at[0], *at[1], *at[2], out[2], out[3]});
-  };
+  Upper x{*this, "x"};
+  Lower y{*this, "y"};
+  Auxiliary v{*this, "v"};
+  Products products{problem, options.products};
+  Gradient fx = df_dx(x, y), fy = df_dy(x, y), gy = dg_dy(x, y);
+  Product hv = hessian_times(products, x, y, v), jv = cross_times(products, x, y, v);
+  Together everything{*this, {&fx, &fy, &gy, &hv, &jv}, options.jacobi()};
+  Together lower{*this, {&gy}, !options.jacobi()};
+  Together system{*this, {&fx, &fy, &hv}, options.gauss_seidel()};
+  Together cross{*this, {&jv}, options.gauss_seidel()};
+  Together system_and_cross{*this, {&fx, &fy, &hv, &jv}, options.y_first()};
+  CorrectedDirection correction{*this, options.eta};
+  MovingAverage average{*this, options.average, p};
+  Block direction{p, m};
+  AgentMatrix old_jv{p, m};
 };
 
 constexpr const char* formula =
@@ -260,35 +191,29 @@ MethodEntry with_storm(MethodEntry entry, SobaOptions options) {
   entry.reference = "Y. Yang, P. Xiao, K. Ji, NeurIPS 2023, arXiv:2312.03807";
   follow_storm(options, entry.estimator, 8, options.alpha);
   options.radius = 10;
-  bind<Soba>(entry, options);
+  entry.options = options;
   return entry;
 }
 
 }  // namespace
 
-MethodEntry soba_entry() {
-  MethodEntry entry{
-      .name = "soba",
-      .summary =
-          "single loop, Hessian-free: follows the solution of the linear system by gradient "
-          "differences",
-      .formula = formula,
-      .reference =
-          "M. Dagreou, P. Ablin, S. Vaiter, T. Moreau, NeurIPS 2022, arXiv:2201.13409 (finite "
-          "differences: as in arXiv:2312.03807)",
-      .assumes = "lower level strongly convex; no penalty bias",
-      .fails = "stops at a wrong point where the lower level has more than one minimizer",
-      .serves = {},
-      .uses_products = true,
-      .means_first = false,
-      .options = {},
-      .make = {},
-      .cost = {}};
-  bind<Soba>(entry, SobaOptions{});
-  return entry;
+static MethodEntry soba_entry() {
+  return method_entry<Soba>(
+      {.name = "soba",
+       .summary =
+           "single loop, Hessian-free: follows the solution of the linear system by gradient "
+           "differences",
+       .formula = formula,
+       .reference =
+           "M. Dagreou, P. Ablin, S. Vaiter, T. Moreau, NeurIPS 2022, arXiv:2201.13409 (finite "
+           "differences: as in arXiv:2312.03807)",
+       .assumes = "lower level strongly convex; no penalty bias",
+       .fails = "stops at a wrong point where the lower level has more than one minimizer",
+       .serves = {},
+       .uses_products = true});
 }
 
-MethodEntry hjfbio_entry() {
+static MethodEntry hjfbio_entry() {
   MethodEntry entry = soba_entry();
   entry.name = "hjfbio";
   entry.summary = "SOBA with differences of a fixed width and v kept in a ball (noise-free form)";
@@ -297,11 +222,11 @@ MethodEntry hjfbio_entry() {
   options.products.difference_rule = "absolute";
   options.products.difference_step = 1e-4;
   options.radius = 1000;
-  bind<Soba>(entry, options);
+  entry.options = options;
   return entry;
 }
 
-MethodEntry ma_soba_entry() {
+static MethodEntry ma_soba_entry() {
   MethodEntry entry = soba_entry();
   entry.name = "ma-soba";
   entry.summary = "SOBA whose x descends along a moving average of its directions";
@@ -311,11 +236,11 @@ MethodEntry ma_soba_entry() {
   entry.reference = "X. Chen, T. Xiao, K. Balasubramanian, JMLR 25, 2024, arXiv:2306.12067";
   SobaOptions options;
   options.average.theta = 0.3;
-  bind<Soba>(entry, options);
+  entry.options = options;
   return entry;
 }
 
-MethodEntry fsla_entry() {
+static MethodEntry fsla_entry() {
   MethodEntry entry = soba_entry();
   entry.name = "fsla";
   entry.summary =
@@ -328,11 +253,11 @@ MethodEntry fsla_entry() {
   SobaOptions options;
   options.order = "y-first";
   options.eta = 0.5;
-  bind<Soba>(entry, options);
+  entry.options = options;
   return entry;
 }
 
-MethodEntry fdehbo_entry() {
+static MethodEntry fdehbo_entry() {
   MethodEntry entry = soba_entry();
   entry.name = "fdehbo";
   entry.summary =
@@ -344,7 +269,7 @@ MethodEntry fdehbo_entry() {
   return with_storm(entry, options);
 }
 
-MethodEntry fmbo_entry() {
+static MethodEntry fmbo_entry() {
   MethodEntry entry = soba_entry();
   entry.name = "fmbo";
   entry.summary =
@@ -353,6 +278,11 @@ MethodEntry fmbo_entry() {
   SobaOptions options;
   options.products.products = "exact";
   return with_storm(entry, options);
+}
+
+std::vector<MethodEntry> soba_parts() {
+  return {soba_entry(), hjfbio_entry(), ma_soba_entry(),
+          fsla_entry(), fdehbo_entry(), fmbo_entry()};
 }
 
 }  // namespace echelon::detail

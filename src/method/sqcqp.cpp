@@ -178,7 +178,7 @@ class Sqcqp final : public Method {
 
 }  // namespace
 
-MethodEntry sqcqp_entry() {
+static MethodEntry sqcqp_entry() {
   MethodEntry entry{
       .name = "sqcqp",
       .summary = "programs with one quadratic constraint and a line search: no steps to tune",
@@ -196,12 +196,13 @@ MethodEntry sqcqp_entry() {
       .serves = {.set = true},
       .uses_products = true,
       .means_first = true,
-      .always_exact = true,
-      .options = {},
-      .make = {},
-      .cost = {}};
+      .always_exact = true};
   bind<Sqcqp>(entry, SqcqpOptions{});
   return entry;
+}
+
+std::vector<MethodEntry> sqcqp_parts() {
+  return {sqcqp_entry()};
 }
 
 }  // namespace echelon::detail

@@ -176,7 +176,7 @@ class SignUnroll final : public Unroll {
 
 }  // namespace
 
-MethodEntry unroll_backward_entry() {
+static MethodEntry unroll_backward_entry() {
   MethodEntry entry{
       .name = "unroll-backward",
       .summary =
@@ -196,15 +196,12 @@ MethodEntry unroll_backward_entry() {
           "to the start",
       .serves = {.set = true},
       .uses_products = true,
-      .means_first = false,
-      .options = {},
-      .make = {},
-      .cost = {}};
+      .means_first = false};
   bind<ReverseUnroll<GradientSteps>>(entry, BackwardOptions{});
   return entry;
 }
 
-MethodEntry unroll_truncated_entry() {
+static MethodEntry unroll_truncated_entry() {
   MethodEntry entry = unroll_backward_entry();
   entry.name = "unroll-truncated";
   entry.summary = "differentiates f through the last K steps of the lower level";
@@ -220,7 +217,7 @@ MethodEntry unroll_truncated_entry() {
   return entry;
 }
 
-MethodEntry unroll_sign_entry() {
+static MethodEntry unroll_sign_entry() {
   MethodEntry entry{
       .name = "unroll-sign",
       .summary = "steps of the lower level along signs, without second derivatives",
@@ -234,15 +231,16 @@ MethodEntry unroll_sign_entry() {
           "alone",
       .serves = {.set = true},
       .uses_products = false,
-      .means_first = false,
-      .options = {},
-      .make = {},
-      .cost = {}};
+      .means_first = false};
   SignOptions options;
   options.inner_steps = 5;
   options.beta = 0.01;
   bind<SignUnroll>(entry, options);
   return entry;
+}
+
+std::vector<MethodEntry> unroll_parts() {
+  return {unroll_backward_entry(), unroll_truncated_entry(), unroll_sign_entry()};
 }
 
 }  // namespace echelon::detail

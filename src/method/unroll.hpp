@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "echelon/core/parallel.hpp"
-#include "products.hpp"
+#include "echelon/method/products.hpp"
 
 namespace echelon::detail {
 

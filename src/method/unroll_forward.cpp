@@ -112,7 +112,7 @@ class ForwardUnroll final : public Unroll {
 
 }  // namespace
 
-MethodEntry unroll_forward_entry() {
+static MethodEntry unroll_forward_entry() {
   MethodEntry entry{
       .name = "unroll-forward",
       .summary =
@@ -132,12 +132,13 @@ MethodEntry unroll_forward_entry() {
           "to the start",
       .serves = {.set = true},
       .uses_products = true,
-      .means_first = false,
-      .options = {},
-      .make = {},
-      .cost = {}};
+      .means_first = false};
   bind<ForwardUnroll>(entry, ForwardOptions{});
   return entry;
+}
+
+std::vector<MethodEntry> unroll_forward_parts() {
+  return {unroll_forward_entry()};
 }
 
 }  // namespace echelon::detail

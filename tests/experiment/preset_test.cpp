@@ -31,7 +31,7 @@ class EveryPreset : public testing::TestWithParam<std::string> {
     Configuration configuration;
     configuration.set("run.preset", GetParam(), "test");
     general.read_from(configuration);
-    const MethodEntry& method = find_entry(method_catalog(), general.method, "method");
+    const MethodEntry& method = *general.method;
     settings =
         problem_for(method) +
         Settings{{"run.preset", GetParam()}, {"network.agents", "8"}, {"metrics.every", "1000000"}};
@@ -43,7 +43,7 @@ class EveryPreset : public testing::TestWithParam<std::string> {
     if (general.estimator.name == "saga" || general.estimator.name == "sarah") {
       settings = settings + Settings{{"problem.noise", "0.1"}};
     }
-    predicted = cost_of(general, configuration);
+    predicted = cost_of(general);
   }
 
   Spent spent_after(int iterations) {
@@ -119,7 +119,7 @@ TEST(Presets, YieldToWhatIsGiven) {
   configuration.set("consensus.strategy", "gossip-atc", "test");
   GeneralOptions general;
   general.read_from(configuration);
-  EXPECT_EQ(general.method, "soba");
+  EXPECT_EQ(general.method->name, "soba");
   EXPECT_EQ(general.consensus.strategy, "gossip-atc");
   const Configuration same = configuration;
   EXPECT_NE(same.packed().find("method.alpha\n0.5\n"), std::string::npos);

@@ -13,11 +13,10 @@ namespace echelon {
 std::string nearest_name(std::string_view name, const std::vector<std::string>& candidates);
 
 /// Finds the entry called `name` in a list of entries with a `name` member.
-template <class Entry>
-const Entry& find_entry(const std::vector<Entry>& entries, std::string_view name,
-                        std::string_view what) {
+template <class Entries>
+const auto& find_entry(const Entries& entries, std::string_view name, std::string_view what) {
   std::vector<std::string> names;
-  for (const Entry& entry : entries) {
+  for (const auto& entry : entries) {
     if (entry.name == name) return entry;
     names.emplace_back(entry.name);
   }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "echelon/core/options.hpp"
+#include "echelon/core/part.hpp"
 
 namespace echelon {
 
@@ -24,6 +25,13 @@ class Configuration {
   template <class Options>
   void read(std::string_view section, Options& options) {
     apply(section, [&](OptionVisitor& visitor) { options.visit(visitor); });
+  }
+
+  /// Lets `key` of a section choose a part, and reads the options of the part that was chosen.
+  template <class Entry>
+  void choose(std::string_view section, std::string_view key, Chosen<Entry>& chosen,
+              std::string_view help) {
+    apply(section, [&](OptionVisitor& visitor) { chosen.visit(visitor, key, help); });
   }
 
   /// Throws a usage error for the first given key that nothing has read, with the nearest known

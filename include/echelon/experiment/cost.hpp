@@ -42,7 +42,7 @@ struct CompositionCost {
   double bytes(bool reduced, Index p, Index q) const;
 };
 
-/// Of the composition that `general` names; reads the method's options.
-CompositionCost cost_of(const GeneralOptions& general, Configuration& configuration);
+/// Of the composition that `general` names.
+CompositionCost cost_of(const GeneralOptions& general);
 
 }  // namespace echelon

@@ -54,7 +54,7 @@ struct GeneralOptions {
   CommOptions comm;
   TikhonovOptions tikhonov;
   std::string problem = "quadratic";
-  std::string method = "f2sa";
+  Chosen<MethodEntry> method{method_catalog(), "f2sa"};
 
   void read_from(Configuration& configuration);
 };
@@ -70,7 +70,7 @@ class Experiment {
   const MetricsOptions& metrics_options() const { return general_.metrics; }
   const Configuration& configuration() const { return configuration_; }
   const ProblemEntry& problem_entry() const { return *problem_entry_; }
-  const MethodEntry& method_entry() const { return *method_entry_; }
+  const MethodEntry& method_entry() const { return *general_.method; }
   const ConsensusOptions& consensus() const { return general_.consensus; }
   const TopologyOptions& topology() const { return general_.network; }
   const GeneralOptions& general() const { return general_; }
@@ -115,7 +115,6 @@ class Experiment {
   double bytes_per_step_ =
       0;  ///< of a participant's messages, one way; 0 before there is a problem
   const ProblemEntry* problem_entry_ = nullptr;
-  const MethodEntry* method_entry_ = nullptr;
   std::unique_ptr<Network> network_;
   std::map<Role, std::unique_ptr<Network>> networks_;
   std::shared_ptr<Participation> participation_;

@@ -14,6 +14,7 @@
 #include "echelon/consensus/strategy.hpp"
 #include "echelon/consensus/variable.hpp"
 #include "echelon/core/configuration.hpp"
+#include "echelon/core/part.hpp"
 #include "echelon/core/state.hpp"
 #include "echelon/method/estimator.hpp"
 #include "echelon/problem/problem.hpp"
@@ -189,16 +190,20 @@ struct MethodEntry {
   std::string assumes;  ///< of the problem
   std::string fails;    ///< how it is known to fail
   LowerLevel serves;
-  bool uses_products;            ///< second-order products, so data kernels default to double
-  bool means_first;              ///< combines network means, see MethodContext::exact_means
-  bool always_exact = false;     ///< and averages them exactly, whatever the strategies
-  EstimatorOptions estimator{};  ///< its own, unless a configuration gives another
-  std::function<std::vector<OptionDescription>()> options;
-  /// Reads its options from section `method`. Collective.
-  std::function<std::unique_ptr<Method>(const MethodContext&, Configuration&)> make;
-  /// Reads the same options.
-  std::function<MethodCost(Configuration&)> cost;
+  bool uses_products;                  ///< second-order products, so data kernels default to double
+  bool means_first;                    ///< combines network means, see MethodContext::exact_means
+  bool always_exact = false;           ///< and averages them exactly, whatever the strategies
+  EstimatorOptions estimator{};        ///< its own, unless a configuration gives another
+  std::vector<std::string> aliases{};  ///< other names by which it is known
+  PartOptions options{};               ///< section `method`
+  /// Collective.
+  std::function<std::unique_ptr<Method>(const MethodContext&, const PartOptions&)> make{};
+  std::function<MethodCost(const PartOptions&)> cost{};
 };
+
+/// With the options that section `method` of a configuration gives. Collective.
+std::unique_ptr<Method> make_method(const MethodEntry& entry, const MethodContext& context,
+                                    Configuration& configuration);
 
 /// Throws a usage error that says what is missing if the method cannot serve the problem.
 void require_served(const MethodEntry& method, const BilevelProblem& problem);
@@ -208,6 +213,6 @@ void require_served(const MethodEntry& method, const BilevelProblem& problem);
 void require_protected(const MethodEntry& method, const MethodCost& cost, const StepOptions& steps);
 
 /// Penalty, implicit, value-function, Moreau, unrolled, zeroth-order and constrained methods.
-const std::vector<MethodEntry>& method_catalog();
+PartList<MethodEntry>& method_catalog();
 
 }  // namespace echelon

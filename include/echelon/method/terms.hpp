@@ -28,9 +28,9 @@
 /// iteration costs is counted, not declared.
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
-#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -50,9 +50,8 @@ class MethodBase : public Method {
   /// `part.visit_state` is called under `name` from now on, in the order of these calls.
   template <class Part>
   void carry(std::string name, Part& part) {
-    carried_.push_back([name = std::move(name), &part](StateVisitor& visitor) {
-      visitor.within(name, part);
-    });
+    carried_.push_back(
+        [name = std::move(name), &part](StateVisitor& visitor) { visitor.within(name, part); });
   }
   void carry_block(std::string name, AgentMatrix& block);
   /// Estimators are called estimator_0, estimator_1, ...
@@ -69,7 +68,7 @@ class MethodBase : public Method {
   const int m;    ///< local agents
 
  protected:
-  explicit MethodBase(const MethodContext& context);
+  explicit MethodBase(const MethodContext& its_context);
 
  private:
   std::vector<std::function<void(StateVisitor&)>> carried_;
@@ -83,8 +82,8 @@ template <class MethodOptions>
 class ComposedMethod : public MethodBase {
  public:
   using Options = MethodOptions;
-  ComposedMethod(const MethodContext& context, const Options& its_options)
-      : MethodBase(context), options(its_options) {}
+  ComposedMethod(const MethodContext& its_context, const Options& its_options)
+      : MethodBase(its_context), options(its_options) {}
 
  protected:
   const Options options;
@@ -162,10 +161,8 @@ class Block : public AgentView {
   /// Uses the memory of `where`, of the same shape, from now on.
   void place(const AgentView& where);
 
- protected:
-  Block(Block&& other) noexcept = default;
-
  private:
+  void bind(double* data, Index rows, Index columns, Index stride);
   AgentMatrix own_;  ///< empty once the block lies elsewhere
 };
 
@@ -181,26 +178,30 @@ class Carried final : public AgentMatrix {
 // Terms: blocks that the oracles fill, each at a point.
 // -------------------------------------------------------------------------------------------------
 
-enum class By { x, y };
-
-/// A block with the oracle that fills it. Points are named by the blocks that hold them.
-class Term : public Block {
+/// A block with the oracle that fills it. The blocks that hold its point are its arguments.
+class Term final : public Block {
  public:
-  enum class Kind { gradient, hessian_times, cross_times, value };
+  enum class Kind { gradient_by_x, gradient_by_y, hessian_times, cross_times, value };
 
-  Kind kind;
-  Level level;
-  By by;                            ///< of a gradient
-  const AgentView* x;
-  const AgentView* y;
-  const AgentView* v = nullptr;     ///< of a product
-  const Products* how = nullptr;    ///< of a product
-
-  Term(Kind its_kind, Level its_level, By its_by, const AgentView& at_x, const AgentView& at_y,
-       Index rows)
-      : Block(rows, at_x.cols()), kind(its_kind), level(its_level), by(its_by), x(&at_x), y(&at_y) {}
-  Term(Term&&) noexcept = default;
+  Term(Kind its_kind, Level its_level, const AgentView& at_x, const AgentView& at_y, Index rows)
+      : Block(rows, at_x.cols()), kind(its_kind), level(its_level), x(&at_x), y(&at_y) {}
+  Term(Kind its_kind, const Products& with, const AgentView& at_x, const AgentView& at_y,
+       const AgentView& at_v, Index rows)
+      : Block(rows, at_x.cols()),
+        kind(its_kind),
+        level(Level::lower),
+        x(&at_x),
+        y(&at_y),
+        v(&at_v),
+        how(&with) {}
   using Block::operator=;
+
+  const Kind kind;
+  const Level level;
+  const AgentView* const x;
+  const AgentView* const y;
+  const AgentView* const v = nullptr;   ///< of a product
+  const Products* const how = nullptr;  ///< of a product
 };
 
 using Gradient = Term;
@@ -208,113 +209,134 @@ using Product = Term;
 using Value = Term;
 
 inline Gradient df_dx(const AgentView& x, const AgentView& y) {
-  return {Term::Kind::gradient, Level::upper, By::x, x, y, x.rows()};
+  return {Term::Kind::gradient_by_x, Level::upper, x, y, x.rows()};
 }
 inline Gradient df_dy(const AgentView& x, const AgentView& y) {
-  return {Term::Kind::gradient, Level::upper, By::y, x, y, y.rows()};
+  return {Term::Kind::gradient_by_y, Level::upper, x, y, y.rows()};
 }
 inline Gradient dg_dx(const AgentView& x, const AgentView& y) {
-  return {Term::Kind::gradient, Level::lower, By::x, x, y, x.rows()};
+  return {Term::Kind::gradient_by_x, Level::lower, x, y, x.rows()};
 }
 inline Gradient dg_dy(const AgentView& x, const AgentView& y) {
-  return {Term::Kind::gradient, Level::lower, By::y, x, y, y.rows()};
+  return {Term::Kind::gradient_by_y, Level::lower, x, y, y.rows()};
 }
 /// H v = (d2g/dy2) v; `how` outlives the term.
-Product hessian_times(const Products& how, const AgentView& x, const AgentView& y,
-                      const AgentView& v);
+inline Product hessian_times(const Products& how, const AgentView& x, const AgentView& y,
+                             const AgentView& v) {
+  return {Term::Kind::hessian_times, how, x, y, v, y.rows()};
+}
 /// J'v = (d2g/dxdy) v, the x-gradient of <grad_y g, v>.
-Product cross_times(const Products& how, const AgentView& x, const AgentView& y,
-                    const AgentView& v);
-/// f or g, 1 x m.
+inline Product cross_times(const Products& how, const AgentView& x, const AgentView& y,
+                           const AgentView& v) {
+  return {Term::Kind::cross_times, how, x, y, v, x.rows()};
+}
+/// f or g of each agent, 1 x m.
 inline Value value_of(Level level, const AgentView& x, const AgentView& y) {
-  return {Term::Kind::value, level, By::x, x, y, 1};
+  return {Term::Kind::value, level, x, y, 1};
 }
 
-/// One call of the oracles: which point and which outputs stand for the method's own. Estimators
+/// One call of the oracles: which blocks stand for the method's variables and terms. Estimators
 /// also ask at earlier points and write elsewhere.
 class Evaluation {
  public:
-  Evaluation(const Sample& sample, std::span<const AgentView* const> variables, OraclePoint point,
-             std::span<Block* const> terms, OracleOutputs outputs)
+  using Variables = std::vector<const AgentView*>;
+
+  Evaluation(const Sample& sample, const Variables& variables, OraclePoint point,
+             const std::vector<AgentView*>& terms, OracleOutputs outputs)
       : sample_(sample), variables_(variables), point_(point), terms_(terms), outputs_(outputs) {}
 
   const Sample& sample() const { return sample_; }
-  /// Where the variable is at this call; a block that is no part of the point is itself.
+  /// Where a variable is in this call; what is no variable of the oracle is where it is.
   const AgentView& at(const AgentView& variable) const;
-  /// Where this call writes the term; nullptr if it does not.
-  AgentView* into(const Block& term) const;
-  /// True if the point is where the variables are now.
-  bool is_at_present() const;
+  /// Where this call writes the term.
+  AgentView& into(const AgentView& term) const;
+  /// True if the variables are where they are now and the terms are written to themselves.
+  bool is_own() const {
+    return point_.data() == variables_.data() && outputs_.data() == terms_.data();
+  }
 
  private:
   const Sample& sample_;
-  std::span<const AgentView* const> variables_;
+  const Variables& variables_;
   OraclePoint point_;
-  std::span<Block* const> terms_;
+  const std::vector<AgentView*>& terms_;
   OracleOutputs outputs_;
 };
 
-/// Terms that are evaluated together: points of a level are merged, so that one pass over the data
-/// serves all of them; then products; then values.
+/// The standard oracle of some terms: points of a level are merged, so that one pass over the data
+/// serves all of them; then products, then values. A product by forward differences starts from the
+/// gradient at its point if that is one of the terms.
 class TermOracle {
  public:
-  TermOracle(MethodBase& method, std::vector<Term*> terms);
-  /// Writes the terms of an evaluation. Not collective.
-  void operator()(const Evaluation& evaluation) const;
+  TermOracle(BilevelProblem& problem, const std::vector<Term*>& terms);
+  void operator()(const Evaluation& evaluation);
   /// The blocks at which the terms are taken, each once, in the order of the terms.
-  const std::vector<const AgentView*>& variables() const { return variables_; }
+  const Evaluation::Variables& variables() const { return variables_; }
 
  private:
-  struct Point {  ///< of one level, with the terms that are its parts
+  struct Point {
     const AgentView* x;
     const AgentView* y;
-    Term* gx = nullptr;
-    Term* gy = nullptr;
-    mutable std::optional<AgentMatrix> base{};  ///< x-gradient, for forward differences alone
+    const AgentView* gx = nullptr;  ///< the terms that are its parts
+    const AgentView* gy = nullptr;
   };
   struct ProductsAt {
     const AgentView* x;
     const AgentView* y;
     const AgentView* v;
     const Products* how;
-    Term* hv = nullptr;
-    Term* jv = nullptr;
-    std::ptrdiff_t base = -1;  ///< number of the lower level's point with gradients there
+    const AgentView* hv = nullptr;
+    const AgentView* jv = nullptr;
+    const AgentView* gy = nullptr;  ///< gradient of g at (x, y), where it is one of the terms
+    const AgentView* gx = nullptr;  ///< likewise, or scratch where it is not
   };
-  void add(Term& term);
-  void gradients(Level level, const std::vector<Point>& points, const Evaluation& evaluation) const;
-  void product(const ProductsAt& product, const Evaluation& evaluation) const;
+  struct ValueAt {
+    Level level;
+    const AgentView* x;
+    const AgentView* y;
+    const AgentView* out;
+  };
+  void add_variable(const AgentView* block);
+  void add(const Term& term);
+  void add_gradient(const Term& term);
+  void add_product(const Term& term);
+  void find_bases();
+  std::vector<EvaluationPoint> points(const std::vector<Point>& at, const Evaluation& call) const;
 
-  BilevelProblem& problem_;
-  std::vector<const AgentView*> variables_;
+  BilevelProblem* problem_;
+  Evaluation::Variables variables_;
   std::vector<Point> upper_, lower_;
   std::vector<ProductsAt> products_;
-  std::vector<Term*> values_;
+  std::vector<ValueAt> values_;
+  std::deque<AgentMatrix> bases_;
+  /// Of calls of the method's own, which are most.
+  std::vector<EvaluationPoint> own_upper_, own_lower_;
 };
 
 /// Terms evaluated as they are, whatever the estimator.
 class Direct {
  public:
-  Direct(MethodBase& method, std::vector<Term*> terms);
+  Direct(MethodBase& method, const std::vector<Term*>& terms);
+  /// Not collective.
   void operator()(const Sample& sample);
 
  private:
   TermOracle oracle_;
-  std::vector<Block*> terms_;
+  std::vector<AgentView*> terms_;
 };
 
 /// Terms estimated together: one oracle call per level, one sample, one estimator.
 class Together {
  public:
   /// `wanted`: whether the options of the method use it; if not, it holds nothing.
-  Together(MethodBase& method, std::vector<Term*> terms, bool wanted = true);
+  Together(MethodBase& method, const std::vector<Term*>& terms, bool wanted = true);
 
-  /// An oracle of the method's own, for what depends on variables in other ways than terms do.
+  /// An oracle of the method's own, for what depends on its variables in other ways than terms do.
   struct Own {
-    std::vector<Block*> outputs;
-    std::vector<const AgentView*> at;  ///< the variables that it depends on
+    std::vector<AgentView*> outputs;
+    Evaluation::Variables at;  ///< the variables that it depends on
     std::function<void(const Evaluation&)> evaluate;
-    bool collective = false;  ///< it averages over agents, so that all agents have to take part
+    bool collective = false;  ///< it averages over agents, so that all of them have to take part
   };
   Together(MethodBase& method, Own own);
 
@@ -327,9 +349,9 @@ class Together {
  private:
   void begin(MethodBase& method, bool collective);
 
-  std::vector<Block*> terms_;
-  std::vector<const AgentView*> variables_;
-  std::function<void(const Evaluation&)> evaluate_;
+  std::vector<AgentView*> terms_;
+  Evaluation::Variables variables_;
+  std::unique_ptr<TermOracle> standard_;  ///< nullptr: an oracle of the method's own
   Oracle oracle_;
   std::unique_ptr<GradientEstimator> estimator_;
 };
@@ -339,7 +361,7 @@ class Together {
 class Means {
  public:
   /// `components` may contain nullptr, which is left out. Collective.
-  Means(MethodBase& method, const std::string& name, const std::vector<Block*>& components);
+  Means(MethodBase& method, const std::string& name, std::vector<Block*> components);
   Means(const Means&) = delete;
   Means& operator=(const Means&) = delete;
 
@@ -366,6 +388,7 @@ MethodEntry method_entry(MethodEntry entry) {
                   const PartOptions& options) -> std::unique_ptr<Method> {
     return std::make_unique<M>(context, options.as<typename M::Options>());
   };
+  entry.cost = [](const PartOptions& options) { return options.as<typename M::Options>().cost(); };
   return entry;
 }
 

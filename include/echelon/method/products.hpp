@@ -7,7 +7,7 @@
 #include "echelon/method/method.hpp"
 #include "echelon/problem/problem.hpp"
 
-namespace echelon::detail {
+namespace echelon {
 
 /// Options `products`, `difference`, `difference_rule` and `difference_step`.
 struct ProductOptions {
@@ -53,7 +53,9 @@ class Products {
     require(!options.exact() || problem.has_exact_products(), ErrorKind::usage,
             "method.products = exact: this problem offers no exact products; use `difference`");
   }
-  void operator()(const Sample& sample, const ProductPoint& point) {
+  /// True if products are forward differences, which start from gradients at hand.
+  bool forward() const { return options_.forward(); }
+  void operator()(const Sample& sample, const ProductPoint& point) const {
     if (options_.exact()) {
       problem_.exact_product(sample, point);
     } else {
@@ -66,4 +68,4 @@ class Products {
   ProductOptions options_;
 };
 
-}  // namespace echelon::detail
+}  // namespace echelon
