@@ -74,27 +74,16 @@ std::string means_text(const MethodEntry& method) {
   return "means: of directions, as the strategies say";
 }
 
-/// Such as "121 + 120 p".
-std::string calls_text(double fixed, double per_x, double per_y) {
-  std::string text = number_text(fixed);
-  if (per_x > 0) text += " + " + number_text(per_x) + " p";
-  if (per_y > 0) text += " + " + number_text(per_y) + " q";
-  return text;
-}
-
 std::string calls_text(const CompositionCost& cost) {
-  const MethodCost::Growth &x = cost.per_x, &y = cost.per_y;
-  std::string text = calls_text(cost.gradients, x.gradients, y.gradients) + " gradients";
-  if (cost.products + x.products + y.products > 0) {
-    text += ", " + calls_text(cost.products, x.products, y.products) + " exact products";
-  }
-  if (cost.values > 0) text += ", " + number_text(cost.values) + " values";
-  switch (cost.count) {
-    case MethodCost::Count::exact:
+  std::string text = cost.gradients.text() + " gradients";
+  if (!cost.products.is_zero()) text += ", " + cost.products.text() + " exact products";
+  if (!cost.values.is_zero()) text += ", " + cost.values.text() + " values";
+  switch (cost.varies) {
+    case Varies::exact:
       return text;
-    case MethodCost::Count::at_least:
+    case Varies::at_least:
       return "at least " + text;
-    case MethodCost::Count::at_most:
+    case Varies::at_most:
       return "at most " + text;
     default:
       return text + " on average";

@@ -63,9 +63,9 @@ double print_rounds(const Experiment& experiment) {
 
 /// What agents send each other; `speaking` < 0: all of them speak to the server.
 void print_traffic_plan(Experiment& experiment, double speaking) {
-  const CompositionCost cost = cost_of(experiment.general());
   const Index p = experiment.problem().upper_dimension();
   const Index q = experiment.problem().lower_dimension();
+  const CompositionCost cost = cost_of(experiment.general(), p, q);
   const double agents = experiment.network().size();
   // A mean costs each agent but one a partial sum and an answer; a round, those who are heard.
   const double reduced = speaking < 0 ? agents - 1 : speaking;
@@ -83,10 +83,9 @@ void print_traffic_plan(Experiment& experiment, double speaking) {
   line("           per iteration", per_iteration);
   line("           for the run  ", per_iteration * iterations);
   std::printf("calls      %s gradients by each agent, %s exact products; per iteration %s and %s\n",
-              scaled_text(iterations * cost.gradients_for(p, q), "").c_str(),
-              scaled_text(iterations * cost.products_for(p, q), "").c_str(),
-              number_text(cost.gradients_for(p, q)).c_str(),
-              number_text(cost.products_for(p, q)).c_str());
+              scaled_text(iterations * cost.gradients(p, q), "").c_str(),
+              scaled_text(iterations * cost.products(p, q), "").c_str(),
+              number_text(cost.gradients(p, q)).c_str(), number_text(cost.products(p, q)).c_str());
   if (!experiment.networks().empty()) {
     std::printf("           (networks of single variables are counted as section network)\n");
   }

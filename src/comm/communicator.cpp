@@ -22,6 +22,10 @@ Communicator::Communicator(MPI_Comm parent, double stall_seconds) : stall_second
   check_mpi(MPI_Comm_size(handle_, &size_), "MPI_Comm_size");
 }
 
+Communicator Communicator::duplicate() const {
+  return handle_ == MPI_COMM_NULL ? alone() : Communicator(handle_, stall_seconds_);
+}
+
 Communicator::Communicator(Communicator&& other) noexcept
     : handle_(std::exchange(other.handle_, MPI_COMM_NULL)),
       rank_(other.rank_),
@@ -93,12 +97,14 @@ void Communicator::wait(MPI_Request& request, const std::string& what) const {
 }
 
 void Communicator::barrier(const std::string& what) const {
+  if (size_ == 1) return;
   MPI_Request request;
   check_mpi(MPI_Ibarrier(handle_, &request), "MPI_Ibarrier");
   wait(request, what);
 }
 
 std::string Communicator::broadcast(std::string bytes, int root) const {
+  if (size_ == 1) return bytes;
   std::int64_t length = static_cast<std::int64_t>(bytes.size());
   MPI_Request request;
   check_mpi(MPI_Ibcast(&length, 1, MPI_INT64_T, root, handle_, &request), "MPI_Ibcast");
@@ -113,6 +119,7 @@ std::string Communicator::broadcast(std::string bytes, int root) const {
 }
 
 void Communicator::sum(std::span<std::int64_t> values, const std::string& what) const {
+  if (size_ == 1) return;
   MPI_Request request;
   check_mpi(MPI_Iallreduce(MPI_IN_PLACE, values.data(), static_cast<int>(values.size()),
                            MPI_INT64_T, MPI_SUM, handle_, &request),
@@ -121,6 +128,7 @@ void Communicator::sum(std::span<std::int64_t> values, const std::string& what) 
 }
 
 void Communicator::maximum(std::span<std::int64_t> values, const std::string& what) const {
+  if (size_ == 1) return;
   MPI_Request request;
   check_mpi(MPI_Iallreduce(MPI_IN_PLACE, values.data(), static_cast<int>(values.size()),
                            MPI_INT64_T, MPI_MAX, handle_, &request),

@@ -25,7 +25,8 @@ void Mixer::begin_round(Exchange::Pace pace) {
 void Mixer::end_round() {
   exchange_->end();
   const auto bytes = dimension_ * static_cast<Index>(sizeof(double));
-  network_->count_round(exchange_->plan(), bytes, exchange_->bytes_per_round());
+  network_->count_round(exchange_->plan(), bytes, exchange_->bytes_per_round(),
+                        RoundNote::Kind::neighbors);
   network_->release(std::move(exchange_));
 }
 

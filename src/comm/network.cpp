@@ -60,9 +60,10 @@ Network::Network(Communicator communicator, MixingMatrix matrix, const NetworkLa
     : Network(std::move(communicator), periodic({std::move(matrix)}), layout) {}
 
 Network::Network(const Network& agents, SharedSchedule schedule)
-    : Network(Communicator(agents.communicator_.handle(), agents.communicator_.stall_seconds()),
-              std::move(schedule), agents.owner_, agents.share_memory_) {
+    : Network(agents.communicator_.duplicate(), std::move(schedule), agents.owner_,
+              agents.share_memory_) {
   traffic_ = agents.traffic_;
+  notes_ = agents.notes_;
 }
 
 Network::~Network() = default;
@@ -93,20 +94,22 @@ std::shared_ptr<const ExchangePlan> Network::plan(std::uint64_t round, const Mix
   return made;
 }
 
-void Network::count_round(const ExchangePlan& plan, std::int64_t bytes, std::int64_t rank_bytes) {
+void Network::count_round(const ExchangePlan& plan, std::int64_t bytes, std::int64_t rank_bytes,
+                          RoundNote::Kind kind) {
   traffic_->bytes += plan.edges_from_own * bytes;
   traffic_->messages += plan.edges_from_own;
   traffic_->rank_bytes += rank_bytes;
+  if (notes_ != nullptr) notes_->push_back({kind, bytes});
 }
 
 void Network::mean(const AgentView& local, VectorXd& mean) {
   reduction_->sum(local, mean);
   mean /= static_cast<double>(agents_.total);
-  count_server_round(local.rows());
+  count_server_round(local.rows(), -1, RoundNote::Kind::plain_mean);
   traffic_->rank_bytes += reduction_->last_bytes();
 }
 
-void Network::mean(const AgentView& local, VectorXd& mean, int speaking) {
+void Network::mean_at_server(const AgentView& local, VectorXd& mean, int speaking) {
   reduction_->sum(local, mean);
   mean /= static_cast<double>(agents_.total);
   count_server_round(local.rows(), speaking);
@@ -124,13 +127,15 @@ void Network::sum_at_server(const AgentView& local, VectorXd& sum) {
   traffic_->rank_bytes += reduction_->last_bytes();
 }
 
-void Network::count_server_round(Index rows, int speaking) {
+void Network::count_server_round(Index rows, int speaking, RoundNote::Kind kind) {
+  const std::int64_t bytes = rows * static_cast<std::int64_t>(sizeof(double));
+  if (notes_ != nullptr) notes_->push_back({kind, bytes});
   // On machines of their own, all agents but one send a partial sum up the tree (or what they have
   // to the server, which is one of them) and hear the result: 2 (n - 1) d numbers.
   const bool root_here = !agents_.local.empty() && agents_.local.front() == 0;
   const std::int64_t senders = speaking >= 0 ? speaking : agents_.count() - (root_here ? 1 : 0);
   traffic_->messages += 2 * senders;
-  traffic_->bytes += 2 * senders * rows * static_cast<std::int64_t>(sizeof(double));
+  traffic_->bytes += 2 * senders * bytes;
 }
 
 VectorXd Network::sum_for_report(const AgentView& local) {

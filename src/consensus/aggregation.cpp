@@ -188,7 +188,9 @@ void Aggregator::clear_gaps(AgentView& answers) const {
 }
 
 void Aggregator::take_mean(AgentView& answers, const Heard& heard) {
-  if (heard.weights.empty() && heard.speaking < 0) return network_->mean(answers, result_);
+  if (heard.weights.empty() && heard.speaking < 0) {
+    return network_->mean_at_server(answers, result_);
+  }
   parallel_for(static_cast<int>(answers.cols()), [&](int i) {
     if (heard.weights.empty()) return;
     const double own = heard.weights[static_cast<std::size_t>(agent(i))];
@@ -198,7 +200,7 @@ void Aggregator::take_mean(AgentView& answers, const Heard& heard) {
       answers.col(i) *= own;
     }
   });
-  network_->mean(answers, result_, heard.speaking);
+  network_->mean_at_server(answers, result_, heard.speaking);
 }
 
 void Aggregator::tell(const AgentView& answers, AgentId of, std::size_t part, VectorXd& column) {

@@ -1,195 +1,172 @@
 #include "echelon/experiment/cost.hpp"
 
-#include "echelon/core/catalog.hpp"
+#include <Eigen/LU>
+#include <array>
+#include <cmath>
+#include <utility>
+
+#include "trial.hpp"
 
 namespace echelon {
 
 namespace {
 
-using Length = TrafficTerm::Length;
+using Kind = RoundNote::Kind;
 
-/// Strategies that a server runs send once per round of several local steps.
-double steps_per_round(const StrategyEntry& strategy, const StrategyOptions& options) {
-  return strategy.served ? static_cast<double>(options.local_steps) : 1.0;
+/// What is counted in a trial, per iteration.
+struct Counts {
+  double gradients, products, values, to_neighbors, averaged;
+};
+
+constexpr Index line = 8;  // numbers in a cache line
+
+const StrategyOptions& options_of(const GeneralOptions& general, bool upper) {
+  return general.consensus.options(upper ? Role::upper : Role::lower);
 }
 
-/// What rules that set the step size average at each step.
-void add_step_rule(CompositionCost& cost, const StepOptions& options, Length length, double steps) {
-  if (options.rule == "constant" || steps == 0) return;
-  cost.traffic.push_back(
-      {options.rule == "accumulated-local" ? Length::scalar : length, steps, true});
+std::int64_t compressed_bytes(const GeneralOptions& general, bool upper, Index p, Index q) {
+  const Index dimension = upper ? p : q;
+  return static_cast<std::int64_t>(
+      make_compressor(options_of(general, upper).compression, dimension)->bytes(dimension));
 }
 
-void add_steps(CompositionCost& cost, const ConsensusOptions& consensus, Role role, Length length,
-               double steps) {
-  const StrategyEntry& strategy = consensus.entry(role);
-  const StrategyOptions& options = consensus.options(role);
-  const double vectors = steps * strategy.vectors_sent / steps_per_round(strategy, options);
-  if (vectors == 0) return;
-  if (strategy.name == "all-reduce" || strategy.name == "stale-server" || strategy.served) {
-    cost.traffic.push_back({length, vectors, true});
-  } else if (strategy.compressed) {
-    cost.traffic.push_back({length, vectors, false, &options.compression});
-  } else {
-    cost.traffic.push_back({length, vectors * static_cast<double>(options.mixing_rounds), false});
+Counts counts_of(const detail::TrialCount& trial) {
+  double to_neighbors = 0;
+  double averaged = 0;
+  for (const RoundNote& round : trial.rounds) {
+    const double numbers = static_cast<double>(round.bytes) / sizeof(double);
+    if (round.kind == Kind::neighbors) to_neighbors += numbers;
+    if (round.kind == Kind::server || round.kind == Kind::plain_mean) averaged += numbers;
   }
+  const double n = trial.iterations;
+  return {trial.gradients / n, trial.products / n, trial.values / n, to_neighbors / n,
+          averaged / n};
 }
 
-void add_means(CompositionCost& cost, const MethodCost& method, bool exact, double rounds) {
-  const double repeats = exact ? 1 : rounds;
-  const std::pair<Length, double> means[] = {{Length::upper, method.p_means},
-                                             {Length::lower, method.q_means},
-                                             {Length::scalar, method.scalar_means}};
-  for (const auto& [length, vectors] : means) {
-    if (vectors > 0) cost.traffic.push_back({length, vectors * repeats, exact});
+/// Removes what rounding left of the fit.
+double snapped(double value) {
+  const double fine = std::round(value * 1e6) / 1e6;
+  return std::abs(value - fine) < 1e-7 * (1 + std::abs(value)) ? fine : value;
+}
+
+constexpr int unknowns = 5;
+using Shapes = std::array<std::pair<Index, Index>, unknowns>;
+
+Growth fitted(const Shapes& shapes, const std::array<double, unknowns>& counts) {
+  Eigen::Matrix<double, unknowns, unknowns> terms;
+  Eigen::Matrix<double, unknowns, 1> values;
+  for (int k = 0; k < unknowns; ++k) {
+    const auto p = static_cast<double>(shapes[static_cast<std::size_t>(k)].first);
+    const auto q = static_cast<double>(shapes[static_cast<std::size_t>(k)].second);
+    terms.row(k) << 1, p, q, p * q, q * q;
+    values(k) = counts[static_cast<std::size_t>(k)];
   }
+  const Eigen::Matrix<double, unknowns, 1> solved = terms.fullPivLu().solve(values);
+  return {snapped(solved(0)), snapped(solved(1)), snapped(solved(2)), snapped(solved(3)),
+          snapped(solved(4))};
 }
 
-/// Oracle calls per estimate: recursive estimators also ask at the previous point, others skip
-/// some.
-double factor_of(const EstimatorOptions& estimator) {
-  if (estimator.name == "reuse") return 1 - estimator.reuse_probability;
-  const bool recursive = estimator.name == "sarah" ||
-                         (estimator.name == "storm" && (estimator.c < 1 || estimator.decay > 0));
-  return recursive ? 2 : 1;
+void append(std::string& text, double share, const char* length) {
+  if (share == 0) return;
+  if (!text.empty()) text += " + ";
+  text += number_text(share);
+  if (*length != 0) text += std::string(" ") + length;
 }
 
-std::string length_text(Length length) {
-  switch (length) {
-    case Length::upper:
-      return "p";
-    case Length::lower:
-      return "q";
-    case Length::lower_by_upper:
-      return "p q";
-    case Length::lower_by_lower:
-      return "q q";
-    default:
-      return "1";
+std::vector<CompressedMessages> compressed_in(const GeneralOptions& general,
+                                              const detail::TrialCount& trial, Index p, Index q) {
+  double of_upper = 0;
+  double of_lower = 0;
+  for (const RoundNote& round : trial.rounds) {
+    if (round.kind != Kind::compressed) continue;
+    const bool upper = round.bytes == compressed_bytes(general, true, p, q);
+    (upper ? of_upper : of_lower) += 1 / trial.iterations;
   }
-}
-
-Index numbers_in(Length length, Index p, Index q) {
-  switch (length) {
-    case Length::upper:
-      return p;
-    case Length::lower:
-      return q;
-    case Length::lower_by_upper:
-      return p * q;
-    case Length::lower_by_lower:
-      return q * q;
-    default:
-      return 1;
-  }
+  std::vector<CompressedMessages> all;
+  if (of_upper > 0) all.push_back({options_of(general, true).compression, true, of_upper});
+  if (of_lower > 0) all.push_back({options_of(general, false).compression, false, of_lower});
+  return all;
 }
 
 }  // namespace
 
-CompositionCost cost_of(const GeneralOptions& general) {
-  const MethodEntry& entry = *general.method;
-  const MethodCost method = entry.cost(general.method.options());
-  const ConsensusOptions& consensus = general.consensus;
+double Growth::operator()(Index rows, Index columns) const {
+  const auto p = static_cast<double>(rows);
+  const auto q = static_cast<double>(columns);
+  return constant + p_share * p + q_share * q + pq_share * p * q + qq_share * q * q;
+}
+
+std::string Growth::text() const {
+  std::string text;
+  append(text, p_share, "p");
+  append(text, q_share, "q");
+  append(text, constant, "");
+  append(text, pq_share, "p q");
+  append(text, qq_share, "q q");
+  return text.empty() ? "0" : text;
+}
+
+Varies varies(const GeneralOptions& general) {
+  if (general.participation.is_asynchronous()) return Varies::at_most;
+  const Varies method = general.method->varies(general.method.options());
+  if (method == Varies::exact && general.estimator.name == "reuse") return Varies::on_average;
+  return method;
+}
+
+CompositionCost cost_of(const GeneralOptions& general, Index p, Index q) {
+  const Index a = 2 * line + p % line;
+  const Index b = 3 * line + q % line;
+  const Shapes shapes{std::pair{a, b}, std::pair{a + 2 * line, b}, std::pair{a, b + 2 * line},
+                      std::pair{a + 2 * line, b + 2 * line}, std::pair{a, b + 4 * line}};
+  std::array<Counts, unknowns> counts;
   CompositionCost cost;
-  const double factor = factor_of(general.estimator);
-  cost.gradients = factor * method.gradients + method.direct.gradients;
-  cost.products = factor * method.products + method.direct.products;
-  cost.values = method.values;
-  cost.count = method.count;
-  if (general.participation.is_asynchronous()) cost.count = MethodCost::Count::at_most;
-  if (general.estimator.name == "reuse" && cost.count == MethodCost::Count::exact) {
-    cost.count = MethodCost::Count::on_average;
-  }
-  for (const auto& [own, given] :
-       {std::pair{&cost.per_x, &method.per_x}, std::pair{&cost.per_y, &method.per_y}}) {
-    *own = {factor * given->gradients, factor * given->products, factor * given->q_exact};
-  }
-  if (!entry.means_first) {
-    add_steps(cost, consensus, Role::upper, Length::upper, method.x_steps);
-    add_steps(cost, consensus, Role::lower, Length::lower, method.y_steps);
-    add_steps(cost, consensus, Role::auxiliary, Length::lower, method.auxiliary_steps);
-  } else {
-    const bool exact = entry.always_exact || consensus.all_reduced();
-    const auto rounds = static_cast<double>(consensus.all.mixing_rounds);
-    add_means(cost, method, exact, rounds);
-    if (!exact) {
-      cost.traffic.push_back({Length::upper, method.x_steps * rounds});
-      cost.traffic.push_back({Length::lower, method.y_steps * rounds});
-      if (method.scalar_steps > 0) {
-        cost.traffic.push_back({Length::scalar, method.scalar_steps * rounds});
-      }
-    }
-    if (method.auxiliary_steps > 0) {
-      add_steps(cost, consensus, Role::auxiliary, Length::lower, method.auxiliary_steps);
+  for (std::size_t k = 0; k < unknowns; ++k) {
+    const auto [rows, columns] = shapes[k];
+    const detail::TrialCount trial = detail::run_trial(general, rows, columns);
+    counts[k] = counts_of(trial);
+    if (k != 0) continue;
+    cost.compressed = compressed_in(general, trial, rows, columns);
+    cost.roles = trial.roles;
+    for (const RoundNote& round : trial.rounds) {
+      cost.takes_plain_means = cost.takes_plain_means || round.kind == Kind::plain_mean;
     }
   }
-  add_step_rule(cost, general.steps, Length::upper, method.x_steps);
-  add_step_rule(cost, general.steps, Length::lower, method.y_steps + method.auxiliary_steps);
-  if (!consensus.personal()) {
-    MethodCost averaged;
-    averaged.p_means = factor * method.p_exact;
-    averaged.q_means = factor * method.q_exact;
-    averaged.scalar_means = factor * method.scalars_exact;
-    add_means(cost, averaged, true, 1);
-    if (cost.per_x.q_exact > 0) {
-      cost.traffic.push_back({Length::lower_by_upper, cost.per_x.q_exact, true});
-    }
-    if (cost.per_y.q_exact > 0) {
-      cost.traffic.push_back({Length::lower_by_lower, cost.per_y.q_exact, true});
-    }
-  }
+  const auto fit = [&](double Counts::*part) {
+    std::array<double, unknowns> values;
+    for (std::size_t k = 0; k < unknowns; ++k) values[k] = counts[k].*part;
+    return fitted(shapes, values);
+  };
+  cost.gradients = fit(&Counts::gradients);
+  cost.products = fit(&Counts::products);
+  cost.values = fit(&Counts::values);
+  cost.to_neighbors = fit(&Counts::to_neighbors);
+  cost.averaged = fit(&Counts::averaged);
+  cost.varies = varies(general);
   return cost;
 }
 
-double CompositionCost::gradients_for(Index p, Index q) const {
-  return gradients + static_cast<double>(p) * per_x.gradients +
-         static_cast<double>(q) * per_y.gradients;
-}
-
-double CompositionCost::products_for(Index p, Index q) const {
-  return products + static_cast<double>(p) * per_x.products +
-         static_cast<double>(q) * per_y.products;
-}
-
 std::string CompositionCost::traffic_text() const {
-  std::string text_of[2];  // to neighbors, reduced
-  for (const bool reduced : {false, true}) {
-    std::string& out = text_of[reduced ? 1 : 0];
-    for (const Length length : {Length::upper, Length::lower, Length::scalar,
-                                Length::lower_by_upper, Length::lower_by_lower}) {
-      double plain = 0;
-      for (const TrafficTerm& term : traffic) {
-        if (term.length != length || term.reduced != reduced) continue;
-        if (term.compression == nullptr) {
-          plain += term.vectors;
-          continue;
-        }
-        out += text(out.empty() ? "" : " + ", number_text(term.vectors), " ",
-                    term.compression->compressor, "(", length_text(length), ")");
-      }
-      if (plain > 0) {
-        out += text(out.empty() ? "" : " + ", number_text(plain),
-                    length == Length::scalar ? "" : " " + length_text(length));
-      }
-    }
+  std::string neighbors = to_neighbors.is_zero() ? "" : to_neighbors.text();
+  for (const CompressedMessages& messages : compressed) {
+    neighbors += text(neighbors.empty() ? "" : " + ", number_text(messages.messages), " ",
+                      messages.compression.compressor, messages.upper ? "(p)" : "(q)");
   }
-  if (text_of[0].empty() && text_of[1].empty()) return "nothing";
+  if (neighbors.empty() && averaged.is_zero()) return "nothing";
   std::string all;
-  if (!text_of[0].empty()) all += text_of[0] + " to each neighbor";
-  if (!text_of[1].empty()) all += (all.empty() ? "" : ", ") + text_of[1] + " averaged over all";
+  if (!neighbors.empty()) all += neighbors + " to each neighbor";
+  if (!averaged.is_zero())
+    all += (all.empty() ? "" : ", ") + averaged.text() + " averaged over all";
   return all;
 }
 
 double CompositionCost::bytes(bool reduced, Index p, Index q) const {
-  double total = 0;
-  for (const TrafficTerm& term : traffic) {
-    if (term.reduced != reduced) continue;
-    const Index numbers = numbers_in(term.length, p, q);
-    const double each =
-        term.compression == nullptr
-            ? static_cast<double>(numbers) * sizeof(double)
-            : static_cast<double>(make_compressor(*term.compression, numbers)->bytes(numbers));
-    total += term.vectors * each;
+  if (reduced) return averaged(p, q) * sizeof(double);
+  double total = to_neighbors(p, q) * sizeof(double);
+  for (const CompressedMessages& messages : compressed) {
+    const Index dimension = messages.upper ? p : q;
+    total +=
+        messages.messages *
+        static_cast<double>(make_compressor(messages.compression, dimension)->bytes(dimension));
   }
   return total;
 }

@@ -230,7 +230,7 @@ std::shared_ptr<const Attack> Experiment::make_attack() {
     is_mean = is_mean && general_.consensus.options(role).aggregation == "mean";
   }
   if (!general_.attack.is_on() && is_mean) return nullptr;
-  require_protected(method_entry(), method_entry().cost(general_.method.options()), general_.steps);
+  require_protected(method_entry(), cost_of(general_).takes_plain_means, general_.steps);
   if (!general_.attack.is_on()) return nullptr;
   return std::make_shared<Attack>(general_.attack, network_->size(),
                                   static_cast<std::uint64_t>(general_.experiment.seed));

@@ -161,7 +161,7 @@ class Adbo final : public Method {
         duals_(p_ + l, i) = b(l, i).col(0).dot(y_.col(i));
       }
     });
-    network_.mean(duals_, mean_, reporting);
+    network_.mean_at_server(duals_, mean_, reporting);
     const VectorXd sums = agents_ * mean_;
     v_.col(0) -= options_.alpha_server * (a_ * lambda_.col(0) - sums.head(p_));
     z_.col(0) -= options_.beta_server * (c_ * lambda_.col(0));

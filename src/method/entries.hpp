@@ -13,7 +13,7 @@ void bind(MethodEntry& entry, const Options& defaults) {
   entry.make = [](const MethodContext& context, const PartOptions& options) {
     return std::make_unique<MethodType>(context, options.as<Options>());
   };
-  entry.cost = [](const PartOptions& options) { return options.as<Options>().cost(); };
+  entry.varies = [](const PartOptions& options) { return options.as<Options>().cost().count; };
 }
 
 }  // namespace echelon::detail

@@ -78,6 +78,7 @@ Network& MethodContext::network_of(Role role) const {
 
 ConsensusVariable MethodContext::variable(std::string name, const VectorXd& start, Role role,
                                           FeasibleSet set) const {
+  roles->insert(role);
   return stepping(
       ConsensusVariable(network_of(role), std::move(name), start, consensus.entry(role),
                         consensus.options(role), seed, std::move(set), participation, attack),
@@ -212,11 +213,10 @@ void require_served(const MethodEntry& method, const BilevelProblem& problem) {
           " constraints, which this method is made for; for a free lower level take soba or f2ba");
 }
 
-void require_protected(const MethodEntry& method, const MethodCost& cost,
+void require_protected(const MethodEntry& method, bool takes_plain_means,
                        const StepOptions& steps) {
-  const bool averages = cost.p_exact > 0 || cost.q_exact > 0 || cost.scalars_exact > 0 ||
-                        cost.per_x.q_exact > 0 || cost.per_y.q_exact > 0 || method.always_exact;
-  require(!averages, ErrorKind::usage, "method.name = ", method.name,
+  require(!takes_plain_means && !method.always_exact, ErrorKind::usage,
+          "method.name = ", method.name,
           ": the method takes plain means over agents inside its iteration, which no rule protects "
           "from attackers; choose a method such as f2sa or soba");
   require(steps.rule == "constant", ErrorKind::usage, "steps.rule = ", steps.rule,

@@ -74,25 +74,26 @@ TEST_P(EveryPreset, CostsWhatDescribeSays) {
   const auto per_iteration = [&](std::int64_t after, std::int64_t before) {
     return static_cast<double>(after - before) / iterations;
   };
-  using Count = MethodCost::Count;
+  using Count = Varies;
   const auto check = [&](const char* what, double measured, double stated) {
-    const double slack = predicted.count == Count::on_average ? 0.4 * stated : 0;
-    if (predicted.count == Count::exact) {
+    const double slack = predicted.varies == Count::on_average ? 0.4 * stated : 0;
+    if (predicted.varies == Count::exact) {
       EXPECT_DOUBLE_EQ(measured, stated) << what;
       return;
     }
-    if (predicted.count != Count::at_most) {
+    if (predicted.varies != Count::at_most) {
       EXPECT_GE(measured, stated - slack) << what;
     }
-    if (predicted.count != Count::at_least) {
+    if (predicted.varies != Count::at_least) {
       EXPECT_LE(measured, stated + slack) << what;
     }
   };
   check("gradients", per_iteration(late.calls.gradients, early.calls.gradients) / agents,
-        predicted.gradients_for(p, q));
+        predicted.gradients(p, q));
   check("products", per_iteration(late.calls.products, early.calls.products) / agents,
-        predicted.products_for(p, q));
-  check("values", per_iteration(late.calls.values, early.calls.values) / agents, predicted.values);
+        predicted.products(p, q));
+  check("values", per_iteration(late.calls.values, early.calls.values) / agents,
+        predicted.values(p, q));
   // A mean costs each agent but one a partial sum and an answer.
   check("bytes", per_iteration(late.bytes, early.bytes),
         agents * neighbors * predicted.bytes(false, p, q) +

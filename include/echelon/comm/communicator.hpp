@@ -26,13 +26,18 @@ namespace echelon {
 class Communicator {
  public:
   explicit Communicator(MPI_Comm parent, double stall_seconds = 300);
+  /// One rank, without MPI: nothing is communicated, and MPI need not be initialized.
+  static Communicator alone() { return {}; }
   Communicator(Communicator&& other) noexcept;
   Communicator& operator=(Communicator&& other) noexcept;
   ~Communicator();
 
   int rank() const { return rank_; }
   int size() const { return size_; }
+  /// MPI_COMM_NULL if it is `alone`.
   MPI_Comm handle() const { return handle_; }
+  /// Another one over the same ranks. Collective.
+  Communicator duplicate() const;
   double stall_seconds() const { return stall_seconds_; }
   void set_stall_seconds(double seconds) { stall_seconds_ = seconds; }
 
@@ -87,10 +92,12 @@ class Communicator {
   };
   void wait(MPI_Request& request, const std::string& what) const;
 
+  Communicator() = default;
+
   MPI_Comm handle_ = MPI_COMM_NULL;
   int rank_ = 0;
   int size_ = 1;
-  double stall_seconds_;
+  double stall_seconds_ = 300;
 };
 
 /// Element-wise maximum of small numbers over all ranks, hidden behind one iteration: `exchange`

@@ -39,6 +39,17 @@ struct Traffic {
   std::int64_t rank_bytes = 0;  ///< what this rank really handed to other ranks
 };
 
+/// A round of messages, or a mean over agents, as a counting network notes it.
+struct RoundNote {
+  enum class Kind {
+    neighbors,   ///< an edge carries numbers
+    compressed,  ///< an edge carries a compressed message
+    server,      ///< a server's mean, or what its rule makes of the answers
+    plain_mean   ///< an exact mean that the method takes, which no rule protects
+  } kind;
+  std::int64_t bytes;  ///< of one message
+};
+
 /// Which rank hosts which agent: contiguous blocks whose sizes differ by at most one.
 std::vector<int> deal_agents(AgentId agents, int ranks);
 
@@ -75,9 +86,9 @@ class Network {
   /// of a fixed binary tree over agent ids, so the same bits on any number of ranks and threads.
   /// Counted as traffic.
   void mean(const AgentView& local, VectorXd& mean);
-  /// The same of which only `speaking` local agents, the others having zeros or what the server
-  /// knows: these send to it and hear from it, d numbers each way.
-  void mean(const AgentView& local, VectorXd& mean, int speaking);
+  /// As above, by a server that receives from `speaking` local agents only (-1: all), d numbers
+  /// each way; the others contribute zeros or what the server knows.
+  void mean_at_server(const AgentView& local, VectorXd& mean, int speaking = -1);
   /// Collective: what a server makes of the agents' columns, coordinate by coordinate; the same
   /// bits on all ranks, whatever their number. Not counted, see count_server_round.
   void fold_coordinates(const AgentView& local, const CoordinateFold& fold, VectorXd& result);
@@ -86,7 +97,8 @@ class Network {
   void sum_at_server(const AgentView& local, VectorXd& sum);
   /// Counts what agents and a server send when columns of `rows` numbers go up and one comes down,
   /// as in the two forms of `mean`: of all agents, or of `speaking` local ones if that is not -1.
-  void count_server_round(Index rows, int speaking = -1);
+  void count_server_round(Index rows, int speaking = -1,
+                          RoundNote::Kind kind = RoundNote::Kind::server);
   /// The same for evaluation: not counted.
   VectorXd mean_for_report(const AgentView& local);
   /// Sum over agents in the same order; for evaluation.
@@ -97,6 +109,8 @@ class Network {
   AgentMatrix& scratch(const std::string& name, Index dimension);
 
   Traffic traffic() const { return *traffic_; }
+  /// From now on every round is also noted; `notes` outlives the network.
+  void note_rounds(std::vector<RoundNote>& notes) { notes_ = &notes; }
   /// Bytes of scratch and message buffers held now.
   std::int64_t buffer_bytes() const;
 
@@ -108,7 +122,8 @@ class Network {
   std::shared_ptr<Exchange> acquire(Index dimension);
   void release(std::shared_ptr<Exchange> exchange);
   /// A round of `plan` in which every edge carried `bytes`.
-  void count_round(const ExchangePlan& plan, std::int64_t bytes, std::int64_t rank_bytes);
+  void count_round(const ExchangePlan& plan, std::int64_t bytes, std::int64_t rank_bytes,
+                   RoundNote::Kind kind);
 
  private:
   Network(Communicator communicator, SharedSchedule schedule, std::vector<int> owner,
@@ -128,6 +143,7 @@ class Network {
   std::map<Index, std::vector<std::shared_ptr<Exchange>>> idle_exchanges_;
   std::map<std::pair<std::string, Index>, AgentMatrix> scratch_;
   std::shared_ptr<Traffic> traffic_ = std::make_shared<Traffic>();
+  std::vector<RoundNote>* notes_ = nullptr;
 };
 
 }  // namespace echelon

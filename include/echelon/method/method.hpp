@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -66,6 +67,8 @@ struct MethodContext {
   Participation* participation = nullptr;          ///< of rounds in which not all agents take part
   std::shared_ptr<const Attack> attack = nullptr;  ///< nullptr: nobody lies
   std::shared_ptr<StepMemory> step_memory = std::make_shared<StepMemory>();
+  /// Of the variables that were made and are moved by the strategy that was chosen for them.
+  std::shared_ptr<std::set<Role>> roles = std::make_shared<std::set<Role>>();
 
   /// `outputs` are the heights of the blocks that the oracle writes, `arguments` those of the
   /// variables it depends on; by default x, y and one auxiliary, of which it may use the first few.
@@ -140,6 +143,10 @@ struct StepSchedule {
   double lower(std::uint64_t k) const;
 };
 
+/// Whether an iteration always takes the same oracle calls, or may take more or less, such as
+/// solvers that stop when they have converged.
+enum class Varies { exact, at_least, at_most, on_average };
+
 /// What an iteration costs an agent once a run is under way.
 struct MethodCost {
   double x_steps = 1;  ///< calls of `descend`
@@ -167,8 +174,8 @@ struct MethodCost {
     double products = 0;
     double q_exact = 0;
   };
-  /// Whether iterations may take more or less, such as solvers that stop when they have converged.
-  enum class Count { exact, at_least, at_most, on_average } count = Count::exact;
+  using Count = Varies;
+  Count count = Count::exact;
   Growth per_x{};  ///< added for each entry of x
   Growth per_y{};  ///< added for each entry of y
 };
@@ -198,7 +205,9 @@ struct MethodEntry {
   PartOptions options{};               ///< section `method`
   /// Collective.
   std::function<std::unique_ptr<Method>(const MethodContext&, const PartOptions&)> make{};
-  std::function<MethodCost(const PartOptions&)> cost{};
+  std::function<Varies(const PartOptions&)> varies = [](const PartOptions&) {
+    return Varies::exact;
+  };
 };
 
 /// With the options that section `method` of a configuration gives. Collective.
@@ -209,8 +218,8 @@ std::unique_ptr<Method> make_method(const MethodEntry& entry, const MethodContex
 void require_served(const MethodEntry& method, const BilevelProblem& problem);
 
 /// Throws a usage error if servers are to follow another rule than the mean, or some agents lie,
-/// and the method or its steps average over agents by ways of their own.
-void require_protected(const MethodEntry& method, const MethodCost& cost, const StepOptions& steps);
+/// and the method (`takes_plain_means`) or its steps average over agents by ways of their own.
+void require_protected(const MethodEntry& method, bool takes_plain_means, const StepOptions& steps);
 
 /// Penalty, implicit, value-function, Moreau, unrolled, zeroth-order and constrained methods.
 PartList<MethodEntry>& method_catalog();

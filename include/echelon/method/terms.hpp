@@ -388,7 +388,9 @@ MethodEntry method_entry(MethodEntry entry) {
                   const PartOptions& options) -> std::unique_ptr<Method> {
     return std::make_unique<M>(context, options.as<typename M::Options>());
   };
-  entry.cost = [](const PartOptions& options) { return options.as<typename M::Options>().cost(); };
+  entry.varies = [](const PartOptions& options) {
+    return options.as<typename M::Options>().cost().count;
+  };
   return entry;
 }
 

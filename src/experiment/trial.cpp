@@ -1,0 +1,157 @@
+#include "trial.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "echelon/topology/topologies.hpp"
+
+namespace echelon::detail {
+
+namespace {
+
+constexpr AgentId trial_agents = 4;  // on a ring, which serves every strategy
+
+/// f_i = 1/2 |y - t_i|^2 + 1/2 |x|^2,  g_i = 1/2 y'D y - x'C y, with D = diag of numbers from .01
+/// to 1, so that solvers with a limited number of steps do not converge before it, and C the first
+/// rows of the identity, scaled. It has every feature that a method may ask of a lower level.
+class TrialProblem final : public BilevelProblem {
+ public:
+  TrialProblem(AgentSet agents, Index p, Index q, const LowerLevel& serves)
+      : BilevelProblem(std::move(agents)), p_(p), q_(q), diagonal_(q) {
+    for (Index j = 0; j < q; ++j) {
+      diagonal_(j) = std::pow(10.0, -2 * static_cast<double>(j) / static_cast<double>(q));
+    }
+    if (!serves.equalities && !serves.inequalities) return;
+    constraints_.kind =
+        serves.equalities ? LinearConstraints::Kind::equal : LinearConstraints::Kind::at_most;
+    constraints_.A = Eigen::MatrixXd::Ones(1, q);
+    constraints_.B = Eigen::MatrixXd::Zero(1, p);
+    constraints_.c = VectorXd::Constant(1, 1);
+    has_constraints_ = true;
+  }
+
+  Index upper_dimension() const override { return p_; }
+  Index lower_dimension() const override { return q_; }
+  VectorXd start_x() const override { return VectorXd::Constant(p_, 0.5); }
+  VectorXd start_y() const override { return VectorXd::Constant(q_, 0.25); }
+  const LinearConstraints* lower_constraints() const override {
+    return has_constraints_ ? &constraints_ : nullptr;
+  }
+  bool has_exact_products() const override { return true; }
+  std::optional<std::uint64_t> sub_batch_seed() const override { return 1; }
+
+  double value(Level level, int local, const Sample&, const ConstVector& x,
+               const ConstVector& y) const override {
+    if (level == Level::upper) {
+      return 0.5 * (y.array() - target(local)).square().sum() + 0.5 * x.squaredNorm();
+    }
+    return 0.5 * y.dot(diagonal_.cwiseProduct(y)) -
+           coupling * x.head(common()).dot(y.head(common()));
+  }
+
+  void gradient(Level level, int local, const Sample&,
+                std::span<const AgentPoint> points) const override {
+    for (const AgentPoint& point : points) {
+      Vector gx = point.gx, gy = point.gy;
+      if (level == Level::upper) {
+        if (point.wants_gx()) gx = point.x;
+        if (point.wants_gy()) gy = point.y.array() - target(local);
+        continue;
+      }
+      if (point.wants_gx()) {
+        gx.setZero();
+        gx.head(common()) = -coupling * point.y.head(common());
+      }
+      if (point.wants_gy()) {
+        gy = diagonal_.cwiseProduct(point.y);
+        gy.head(common()) -= coupling * point.x.head(common());
+      }
+    }
+  }
+
+  void product(int, const Sample&, const AgentProduct& at) const override {
+    Vector hv = at.hv, jv = at.jv;
+    if (at.wants_hv()) hv = diagonal_.cwiseProduct(at.v);
+    if (!at.wants_jv()) return;
+    jv.setZero();
+    jv.head(common()) = -coupling * at.v.head(common());
+  }
+
+  std::optional<HessianFactors> hessian_factors(int, const ConstVector&,
+                                                const ConstVector&) const override {
+    return HessianFactors{diagonal_, Eigen::MatrixXd::Zero(q_, 1)};
+  }
+
+ private:
+  static constexpr double coupling = 0.1;
+  Index common() const { return std::min(p_, q_); }
+  double target(int local) const { return 1 + 0.1 * local; }
+
+  Index p_, q_;
+  VectorXd diagonal_;
+  LinearConstraints constraints_;
+  bool has_constraints_ = false;
+};
+
+SharedSchedule trial_schedule() {
+  TopologyOptions ring;
+  ring.agents = trial_agents;
+  return make_schedule(ring);
+}
+
+/// Iterations after which the pattern of rounds with a server repeats; enough of them for a mean
+/// where a draw decides how much an iteration takes.
+std::uint64_t window_of(const GeneralOptions& general, Varies varies) {
+  std::int64_t window = varies == Varies::on_average ? 240 : 1;
+  for (const Role role : {Role::upper, Role::lower, Role::auxiliary}) {
+    window = std::lcm(window, general.consensus.options(role).local_steps);
+  }
+  return static_cast<std::uint64_t>(std::clamp<std::int64_t>(window, 1, 10000));
+}
+
+}  // namespace
+
+TrialCount run_trial(const GeneralOptions& general, Index p, Index q) {
+  const MethodEntry& method = *general.method;
+  std::vector<RoundNote> notes;
+  Network network(Communicator::alone(), trial_schedule());
+  network.note_rounds(notes);
+  TrialProblem problem(network.agents(), p, q, method.serves);
+  problem.regularize(general.tikhonov);
+  const MethodContext context{.problem = problem,
+                              .network = network,
+                              .consensus = general.consensus,
+                              .estimator = general.estimator,
+                              .seed = 1,
+                              .networks = {},
+                              .steps = general.steps};
+  const auto instance = method.make(context, general.method.options());
+  const Varies how = varies(general);
+  const std::uint64_t window = window_of(general, how);
+  std::uint64_t k = 0;
+  const auto count = [&](std::uint64_t iterations) {
+    notes.clear();
+    const OracleCounts before = problem.counts();
+    for (const std::uint64_t end = k + iterations; k < end; ++k) instance->iterate(k);
+    const OracleCounts after = problem.counts();
+    const auto per_agent = [](std::int64_t now, std::int64_t then) {
+      return static_cast<double>(now - then) / trial_agents;
+    };
+    return TrialCount{static_cast<double>(iterations),
+                      per_agent(after.gradients, before.gradients),
+                      per_agent(after.products, before.products),
+                      per_agent(after.values, before.values),
+                      notes,
+                      *context.roles};
+  };
+  count(window * ((4 + window - 1) / window));  // the first steps are special
+  TrialCount counted = count(window);
+  for (int more = 0; how == Varies::at_least && more < 60; ++more) {
+    TrialCount next = count(window);
+    if (next.gradients < counted.gradients) counted = std::move(next);
+  }
+  return counted;
+}
+
+}  // namespace echelon::detail
