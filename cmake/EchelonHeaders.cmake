@@ -60,6 +60,8 @@ set(ECHELON_EXTENSION_HEADERS
   echelon/experiment/preset.hpp
   echelon/method/estimator.hpp
   echelon/method/method.hpp
+  echelon/method/products.hpp
+  echelon/method/terms.hpp
   echelon/participation/client_states.hpp
   echelon/participation/participation.hpp
   echelon/problem/catalog.hpp
@@ -78,7 +80,6 @@ set(ECHELON_INTERNAL_HEADERS
   echelon/io/client_files.hpp
   echelon/io/edge_list.hpp
   echelon/io/inspect.hpp
-  echelon/method/terms.hpp
   echelon/problem/analytic.hpp
   echelon/problem/client_softmax.hpp
   echelon/problem/demodulation.hpp

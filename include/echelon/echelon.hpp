@@ -46,6 +46,8 @@
 #include "echelon/io/result_file.hpp"
 #include "echelon/method/estimator.hpp"
 #include "echelon/method/method.hpp"
+#include "echelon/method/products.hpp"
+#include "echelon/method/terms.hpp"
 #include "echelon/participation/client_states.hpp"
 #include "echelon/participation/participation.hpp"
 #include "echelon/problem/agentwise.hpp"
