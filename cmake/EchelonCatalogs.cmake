@@ -34,5 +34,5 @@ ${calls}  return all;
 
 }  // namespace echelon::detail
 " @ONLY)
-  target_sources(echelon PRIVATE ${CMAKE_CURRENT_BINARY_DIR}/catalogs/${kind}.cpp)
+  target_sources(echelon_objects PRIVATE ${CMAKE_CURRENT_BINARY_DIR}/catalogs/${kind}.cpp)
 endfunction()

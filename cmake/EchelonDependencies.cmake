@@ -27,8 +27,14 @@ find_path(SPECTRA_INCLUDE Spectra/SymEigsSolver.h REQUIRED)
 add_library(echelon_header_only INTERFACE)
 target_include_directories(echelon_header_only SYSTEM INTERFACE ${RANDOM123_INCLUDE} ${SPECTRA_INCLUDE})
 
-# Warnings, assertions and sanitizers for our own targets only.
+# Warnings, and how code is generated, for our own targets only: programs that use the library choose for themselves.
 add_library(echelon_strict INTERFACE)
+target_compile_options(echelon_strict INTERFACE
+  $<$<COMPILE_LANGUAGE:CXX>:-ffp-contract=off> $<$<AND:$<COMPILE_LANGUAGE:CXX>,$<BOOL:${ECHELON_NATIVE}>>:-march=native>
+  # Functions of the shared library call each other directly, and are inlined, as in the static one.
+  $<$<COMPILE_LANGUAGE:CXX>:-fno-semantic-interposition>
+  # GCC 12 builds wrong constants when it packs neighboring scalars into AVX vectors (docs/decisions/gcc-12-slp.md).
+  $<$<AND:$<COMPILE_LANGUAGE:CXX>,$<CXX_COMPILER_ID:GNU>,$<VERSION_LESS:$<CXX_COMPILER_VERSION>,13>>:-fno-tree-slp-vectorize>)
 target_compile_options(echelon_strict INTERFACE
   -Wall -Wextra -Wpedantic -Wconversion -Wshadow $<$<BOOL:${ECHELON_WERROR}>:-Werror>
   -Wno-missing-field-initializers  # designated initializers name what differs from the defaults

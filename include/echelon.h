@@ -12,6 +12,8 @@
 #include <mpi.h>
 #include <stdint.h>
 
+#include "echelon/core/version.h"
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -32,6 +34,10 @@ enum { ECHELON_FLOAT = 4, ECHELON_DOUBLE = 8 };
 
 typedef struct echelon_communicator echelon_communicator;
 typedef struct echelon_variable echelon_variable;
+
+/* Version of the library that the program runs with, such as "0.1.0"; that of this header is
+ * ECHELON_VERSION_STRING. Not collective. */
+const char* echelon_version(void);
 
 /* One line about the last error of the calling thread; empty if there was none. Valid until the
  * thread's next error. Not collective. */

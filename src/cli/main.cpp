@@ -10,7 +10,9 @@
 
 #include "commands.hpp"
 #include "echelon/core/catalog.hpp"
+#include "echelon/core/version.h"
 #include "echelon/experiment/experiment.hpp"
+#include "echelon/main.hpp"
 
 namespace {
 
@@ -139,7 +141,7 @@ int dispatch(int argc, char** argv, const Arguments& arguments) {
     return command.empty() && !arguments.help ? static_cast<int>(ErrorKind::usage) : exit_done;
   }
   if (arguments.version) {
-    std::printf("echelon %s\n", ECHELON_VERSION);
+    std::printf("echelon %s\n", version());
     return exit_done;
   }
   require(!arguments.dry_run || command == "run" || command == "sweep", ErrorKind::usage,
@@ -159,7 +161,7 @@ int dispatch(int argc, char** argv, const Arguments& arguments) {
 
 }  // namespace
 
-int main(int argc, char** argv) {
+int echelon::main(int argc, char** argv) {
   try {
     return dispatch(argc, argv, parse_arguments(argc, argv));
   } catch (const Error& error) {

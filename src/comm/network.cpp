@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "echelon/comm/mixer.hpp"
+#include "echelon/comm/reduction.hpp"
 
 namespace echelon {
 

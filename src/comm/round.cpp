@@ -3,6 +3,8 @@
 #include <array>
 #include <cmath>
 
+#include "echelon/comm/multiply_add.hpp"
+
 namespace echelon::detail {
 
 namespace {

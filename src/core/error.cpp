@@ -2,8 +2,8 @@
 
 namespace echelon::detail {
 
-void assertion_failed(const char* expression, const std::source_location& where) {
-  fail(ErrorKind::internal, where.file_name(), ":", where.line(), ": `", expression,
+void assertion_failed(const char* expression, const char* file, int line) {
+  fail(ErrorKind::internal, file, ":", line, ": `", expression,
        "` does not hold (a mistake inside Echelon; please report it with the command you ran)");
 }
 

@@ -233,6 +233,10 @@ int created_by(const char* function, Created** created, const Make& make) {
 
 }  // namespace
 
+const char* echelon_version(void) {
+  return version();
+}
+
 const char* echelon_last_error(void) {
   return last_error().c_str();
 }

@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "echelon/comm/message_mixer.hpp"
+#include "echelon/comm/multiply_add.hpp"
 #include "echelon/io/graph_file.hpp"
 #include "rounds.hpp"
 

@@ -9,7 +9,7 @@
 #include <string>
 
 #include "echelon/comm/message_mixer.hpp"
-#include "echelon/comm/round.hpp"
+#include "echelon/comm/multiply_add.hpp"
 #include "echelon/embed/gossip.hpp"
 
 namespace echelon::detail {

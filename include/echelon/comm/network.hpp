@@ -11,7 +11,6 @@
 #include "echelon/comm/communicator.hpp"
 #include "echelon/comm/exchange.hpp"
 #include "echelon/comm/node.hpp"
-#include "echelon/comm/reduction.hpp"
 #include "echelon/comm/slices.hpp"
 #include "echelon/core/agent_matrix.hpp"
 #include "echelon/core/agents.hpp"
@@ -21,6 +20,7 @@
 namespace echelon {
 
 class Mixer;
+class TreeReduction;
 
 /// How a variable is mixed.
 struct Mixing {

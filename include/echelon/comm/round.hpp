@@ -2,24 +2,12 @@
 /// The inner loops of one exchange: strips of rows that stay in cache.
 
 #include <algorithm>
-#include <cmath>
 #include <cstddef>
 
 #include "echelon/comm/exchange.hpp"
 #include "echelon/core/parallel.hpp"
 
 namespace echelon::detail {
-
-/// a * b + c; fused where the target has the instruction, so that chains of them are the same at
-/// every optimization level.
-template <class Scalar>
-inline Scalar multiply_add(Scalar a, Scalar b, Scalar c) {
-#ifdef __FMA__
-  return std::fma(a, b, c);
-#else
-  return a * b + c;
-#endif
-}
 
 /// What the agents of this rank can read in a round: own columns (published, in the ring, or in the
 /// block of unpublished ones) and foreign ones.

@@ -1,7 +1,7 @@
 #pragma once
 /// State of the local agents: one column per agent.
 
-#include <Eigen/Core>
+#include "echelon/core/eigen.hpp"
 
 namespace echelon {
 

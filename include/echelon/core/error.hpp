@@ -2,7 +2,6 @@
 /// Errors that a user or a caller can do something about. The executable maps each kind to its exit
 /// code.
 
-#include <source_location>
 #include <sstream>
 #include <stdexcept>
 #include <string>
@@ -53,15 +52,13 @@ void require(bool condition, ErrorKind kind, const Parts&... parts) {
 }
 
 namespace detail {
-[[noreturn]] void assertion_failed(const char* expression, const std::source_location& where);
+[[noreturn]] void assertion_failed(const char* expression, const char* file, int line);
 }  // namespace detail
 
 /// For mistakes of ours. Active in development and audit builds.
 #ifdef ECHELON_ASSERTIONS
 #define ECHELON_ASSERT(expression) \
-  ((expression)                    \
-       ? void()                    \
-       : ::echelon::detail::assertion_failed(#expression, std::source_location::current()))
+  ((expression) ? void() : ::echelon::detail::assertion_failed(#expression, __FILE__, __LINE__))
 #else
 #define ECHELON_ASSERT(expression) void(sizeof(bool(expression)))
 #endif

@@ -1,10 +1,10 @@
 #pragma once
 /// Where a variable may lie.
 
-#include <Eigen/Core>
 #include <string>
 
 #include "echelon/core/agent_matrix.hpp"
+#include "echelon/core/eigen.hpp"
 
 namespace echelon {
 

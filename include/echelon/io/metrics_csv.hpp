@@ -1,13 +1,14 @@
 #pragma once
 /// The table of metrics while a run goes on: a header, then a line per report.
 
-#include <Eigen/Core>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <span>
 #include <string>
 #include <vector>
+
+#include "echelon/core/eigen.hpp"
 
 namespace echelon {
 

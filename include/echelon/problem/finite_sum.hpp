@@ -2,12 +2,12 @@
 /// Finite sums of quadratics (P-QG), for stochastic methods: minibatches and sub-batches of
 /// samples, exact products, and the solution in closed form.
 
-#include <Eigen/Core>
 #include <array>
 #include <cstdint>
 #include <string>
 #include <vector>
 
+#include "echelon/core/eigen.hpp"
 #include "echelon/core/options.hpp"
 #include "echelon/problem/problem.hpp"
 #include "echelon/problem/sampling.hpp"

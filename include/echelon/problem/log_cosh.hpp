@@ -2,11 +2,11 @@
 /// Heterogeneous quadratics with a log-cosh term in the lower level (P-het), for comparing
 /// decentralized methods.
 
-#include <Eigen/Core>
 #include <cstdint>
 #include <string>
 #include <vector>
 
+#include "echelon/core/eigen.hpp"
 #include "echelon/core/options.hpp"
 #include "echelon/problem/gradient_noise.hpp"
 #include "echelon/problem/problem.hpp"

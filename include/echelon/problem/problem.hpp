@@ -9,7 +9,6 @@
 /// x in R^p, y in R^q. Batched calls take d x m blocks, one column per local agent. None of them is
 /// collective.
 
-#include <Eigen/Core>
 #include <cstdint>
 #include <initializer_list>
 #include <optional>
@@ -19,6 +18,7 @@
 
 #include "echelon/core/agent_matrix.hpp"
 #include "echelon/core/agents.hpp"
+#include "echelon/core/eigen.hpp"
 #include "echelon/core/feasible_set.hpp"
 #include "echelon/core/options.hpp"
 

@@ -8,10 +8,10 @@
 /// Sources: J. Fan, R. Li, JASA 96(456), 2001 (SCAD); C.-H. Zhang, Annals of Statistics 38(2), 2010
 /// (MCP).
 
-#include <Eigen/Core>
 #include <algorithm>
 #include <cmath>
 
+#include "echelon/core/eigen.hpp"
 #include "echelon/core/error.hpp"
 
 namespace echelon {

@@ -1,10 +1,10 @@
 #pragma once
 /// Quadratic bilevel problems with closed-form solutions.
 
-#include <Eigen/Core>
 #include <string>
 #include <vector>
 
+#include "echelon/core/eigen.hpp"
 #include "echelon/core/options.hpp"
 #include "echelon/problem/gradient_noise.hpp"
 #include "echelon/problem/problem.hpp"

@@ -2,11 +2,11 @@
 /// Hyper-parameters of ridge regression (P-ridge): regularization per coordinate, or weights of the
 /// samples, with the exact hypergradient.
 
-#include <Eigen/Core>
 #include <cstdint>
 #include <string>
 #include <vector>
 
+#include "echelon/core/eigen.hpp"
 #include "echelon/core/options.hpp"
 #include "echelon/problem/problem.hpp"
 #include "echelon/problem/sampling.hpp"

@@ -10,12 +10,12 @@
 /// of all products; sums over blocks are double. Results do not depend on addresses, on threads, or
 /// on how many points share a pass.
 
-#include <Eigen/Core>
 #include <cstdint>
 #include <span>
 #include <vector>
 
 #include "echelon/core/agent_matrix.hpp"
+#include "echelon/core/eigen.hpp"
 #include "echelon/problem/data.hpp"
 
 namespace echelon {

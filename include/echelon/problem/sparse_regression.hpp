@@ -1,10 +1,10 @@
 #pragma once
 /// How strongly to press coefficients of a linear regression to zero: nonsmooth lower levels.
 
-#include <Eigen/Core>
 #include <cstdint>
 #include <string>
 
+#include "echelon/core/eigen.hpp"
 #include "echelon/core/options.hpp"
 #include "echelon/problem/problem.hpp"
 

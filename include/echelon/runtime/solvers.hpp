@@ -2,10 +2,10 @@
 /// Solvers for evaluation: minimizers of smooth convex functions and linear systems, on vectors
 /// that all ranks hold alike.
 
-#include <Eigen/Core>
 #include <functional>
 
 #include "echelon/core/agent_matrix.hpp"
+#include "echelon/core/eigen.hpp"
 
 namespace echelon {
 
