@@ -24,6 +24,8 @@ set(ECHELON_STABLE_HEADERS
   echelon/main.hpp
   echelon/problem/agentwise.hpp
   echelon/problem/data.hpp
+  echelon/problem/facets.hpp
+  echelon/problem/oracle.hpp
   echelon/problem/problem.hpp
   echelon/runtime/evaluator.hpp
   echelon/runtime/runner.hpp
@@ -64,6 +66,7 @@ set(ECHELON_EXTENSION_HEADERS
   echelon/method/terms.hpp
   echelon/participation/client_states.hpp
   echelon/participation/participation.hpp
+  echelon/problem/decorator.hpp
   echelon/problem/catalog.hpp
   echelon/problem/client_problem.hpp
   echelon/problem/gradient_noise.hpp

@@ -34,8 +34,8 @@ void print_head(Experiment& experiment, const MemoryEstimate& memory) {
     std::printf("network of %s\n%s\n", role_name(role).c_str(),
                 own->certificate().summary().c_str());
   }
-  if (const PartitionReport* partition = experiment.problem().partition_report()) {
-    std::printf("partition  %s\n", partition->summary().c_str());
+  if (const auto* samples = experiment.problem().facet<PartitionedSamples>()) {
+    std::printf("partition  %s\n", samples->partition_report().summary().c_str());
   }
   std::printf("memory     %s on the fullest rank, which may take %s\n", memory.text().c_str(),
               scaled_text(memory.limit, "B").c_str());

@@ -30,7 +30,7 @@ std::string figure_text(double value) {
 
 void print_figures(Experiment& experiment,
                    const std::vector<Evaluator::BaselineFigures>& baselines) {
-  const auto names = experiment.problem().metric_names();
+  const auto names = experiment.evaluator().metric_names();
   const auto& columns = experiment.runner().columns();
   const Eigen::MatrixXd& table = experiment.runner().table();
   if (table.rows() == 0) return;

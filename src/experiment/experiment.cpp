@@ -271,12 +271,7 @@ void Experiment::compose(const DataSource& data) {
                                  .attack = make_attack()},
                                 general_.method.options());
   configuration_.require_all_read();
-  if (participation_) {
-    auto& clients = static_cast<ClientProblem&>(*problem_);
-    evaluator_ = std::make_unique<Evaluator>(clients, *network_, general_.metrics, personal);
-  } else {
-    evaluator_ = std::make_unique<Evaluator>(*problem_, *network_, general_.metrics, personal);
-  }
+  evaluator_ = std::make_unique<Evaluator>(*problem_, *network_, general_.metrics, personal);
   runner_ = std::make_unique<Runner>(*method_, *problem_, *network_, *evaluator_, general_.run,
                                      general_.metrics, participation_.get());
 }
@@ -291,7 +286,8 @@ MemoryEstimate Experiment::memory() {
   SizeCounter counter;
   method_->visit_state(counter);
   MemoryEstimate estimate = machine_;
-  estimate.data = static_cast<double>(problem_->data_bytes());
+  const auto* data = problem_->facet<HeldData>();
+  estimate.data = data == nullptr ? 0 : static_cast<double>(data->data_bytes());
   estimate.clients = static_cast<double>(counter.client_bytes);
   estimate.clients_in_file = static_cast<double>(counter.client_bytes_in_file);
   estimate.state = static_cast<double>(counter.bytes) - estimate.clients - estimate.clients_in_file;

@@ -66,11 +66,11 @@ void RunDirectory::write_config(const Experiment& experiment, const fs::path& fo
 }
 
 void RunDirectory::write_partition(Experiment& experiment, const fs::path& folder) {
-  const PartitionReport* report = experiment.problem().partition_report();
-  if (report == nullptr) return;
+  const auto* samples = experiment.problem().facet<PartitionedSamples>();
+  if (samples == nullptr) return;
   const fs::path path = folder / "partition.csv";
   std::ofstream file(path);
-  file << report->csv() << std::flush;
+  file << samples->partition_report().csv() << std::flush;
   require(file.good(), ErrorKind::input_output, path.string(), ": cannot be written");
 }
 
@@ -190,7 +190,7 @@ void RunDirectory::write_result(const Outcome& outcome,
     for (const auto& entry : matrix->row(receiver))
       content.edges.emplace_back(receiver, entry.sender, entry.weight);
   }
-  content.baseline_columns = experiment_.problem().metric_names();
+  content.baseline_columns = experiment_.evaluator().metric_names();
   for (const auto& baseline : baselines) {
     content.baselines.push_back({baseline.info.name, baseline.info.description, baseline.values});
   }

@@ -15,7 +15,11 @@ constexpr AgentId trial_agents = 4;  // on a ring, which serves every strategy
 /// f_i = 1/2 |y - t_i|^2 + 1/2 |x|^2,  g_i = 1/2 y'D y - x'C y, with D = diag of numbers from .01
 /// to 1, so that solvers with a limited number of steps do not converge before it, and C the first
 /// rows of the identity, scaled. It has every feature that a method may ask of a lower level.
-class TrialProblem final : public BilevelProblem {
+class TrialProblem final : public BilevelProblem,
+                           public SecondOrder,
+                           public FactoredHessian,
+                           public LowerConstraints,
+                           public SubBatches {
  public:
   TrialProblem(AgentSet agents, Index p, Index q, const LowerLevel& serves)
       : BilevelProblem(std::move(agents)), p_(p), q_(q), diagonal_(q) {
@@ -38,8 +42,7 @@ class TrialProblem final : public BilevelProblem {
   const LinearConstraints* lower_constraints() const override {
     return has_constraints_ ? &constraints_ : nullptr;
   }
-  bool has_exact_products() const override { return true; }
-  std::optional<std::uint64_t> sub_batch_seed() const override { return 1; }
+  std::uint64_t sub_batch_seed() const override { return 1; }
 
   double value(Level level, int local, const Sample&, const ConstVector& x,
                const ConstVector& y) const override {

@@ -5,6 +5,15 @@
 
 namespace echelon {
 
+namespace {
+
+/// Of an id in an ascending list.
+std::size_t position_of(const std::vector<AgentId>& ids, AgentId id) {
+  return static_cast<std::size_t>(std::lower_bound(ids.begin(), ids.end(), id) - ids.begin());
+}
+
+}  // namespace
+
 AgentSet clients_of(const Participation& participation, const AgentSet& seats) {
   AgentSet clients{static_cast<AgentId>(participation.clients()), {}};
   for (const AgentId seat : seats.local) {
@@ -18,30 +27,30 @@ AgentSet clients_of(const Participation& participation, const AgentSet& seats) {
 
 ClientProblem::ClientProblem(AgentSet seats, std::unique_ptr<BilevelProblem> clients,
                              std::shared_ptr<const Participation> participation)
-    : BilevelProblem(std::move(seats)),
-      clients_(std::move(clients)),
+    : ProblemDecorator(std::move(seats), std::move(clients)),
       participation_(std::move(participation)) {
-  const std::vector<AgentId>& ids = clients_->agents().local;
   for (const AgentId seat : agents().local) {
     std::vector<int>& group = groups_.emplace_back();
     for (std::int64_t place = 0; place < participation_->group_size(seat); ++place) {
       const auto id = static_cast<AgentId>(participation_->client(seat, place));
-      group.push_back(static_cast<int>(std::lower_bound(ids.begin(), ids.end(), id) - ids.begin()));
+      group.push_back(static_cast<int>(position_of(inner()->agents().local, id)));
     }
   }
 }
 
-int ClientProblem::client(int local, std::int64_t place) const {
-  return groups_[static_cast<std::size_t>(local)][static_cast<std::size_t>(place)];
+int ClientProblem::client(AgentId seat, std::int64_t place) const {
+  return groups_[position_of(agents().local, seat)][static_cast<std::size_t>(place)];
 }
 
 bool ClientProblem::takes_part(int local) const {
-  return participation_->answers(agents().local[static_cast<std::size_t>(local)]);
+  return participation_->answers(agents().local[static_cast<std::size_t>(local)]) &&
+         ProblemDecorator::takes_part(local);
 }
 
-int ClientProblem::client(int local) const {
-  const AgentId seat = agents().local[static_cast<std::size_t>(local)];
-  return client(local, std::max<std::int64_t>(0, participation_->place(seat)));
+int ClientProblem::inner_agent(int local) const {
+  const auto own = static_cast<std::size_t>(local);
+  const std::int64_t place = participation_->place(agents().local[own]);
+  return groups_[own][static_cast<std::size_t>(std::max<std::int64_t>(0, place))];
 }
 
 }  // namespace echelon

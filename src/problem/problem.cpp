@@ -52,6 +52,11 @@ double difference_width(const DifferenceStep& rule, const ConstVector& y, double
   return rule.step * scale / std::max(norm_v, std::numeric_limits<double>::min());
 }
 
+const FeasibleSet& whole_space() {
+  static const FeasibleSet set;
+  return set;
+}
+
 }  // namespace
 
 void TikhonovOptions::visit(OptionVisitor& visitor) {
@@ -195,11 +200,6 @@ void BilevelProblem::exact_product(const Sample& sample, const ProductPoint& poi
   add_products_of_ridge(sample, point);
 }
 
-void BilevelProblem::product(int, const Sample&, const AgentProduct&) const {
-  fail(ErrorKind::usage,
-       "this problem offers no exact second-order products; choose method.products = difference");
-}
-
 void BilevelProblem::values(Level level, const Sample& sample, const AgentView& x,
                             const AgentView& y, AgentView& out) {
   const TraceSpan span("oracle", level == Level::upper ? "values of f" : "values of g");
@@ -213,30 +213,74 @@ void BilevelProblem::values(Level level, const Sample& sample, const AgentView& 
       [](int) {});
 }
 
-void BilevelProblem::lower_prox(double, const ConstVector&, Vector) const {}
-
-std::optional<HessianFactors> BilevelProblem::hessian_factors(int, const ConstVector&,
-                                                              const ConstVector&) const {
-  return std::nullopt;
+void BilevelProblem::product(int local, const Sample& sample, const AgentProduct& product) const {
+  const auto second = facet<SecondOrder>(local);
+  require(
+      static_cast<bool>(second), ErrorKind::usage,
+      "this problem offers no exact second-order products; choose method.products = difference");
+  second.facet->product(second.local, sample, product);
 }
 
-std::vector<KnownSolution> BilevelProblem::known_solutions(bool) const {
-  return {};
+std::optional<HessianFactors> BilevelProblem::hessian_factors(int local, const ConstVector& x,
+                                                              const ConstVector& y) const {
+  const auto factored = facet<FactoredHessian>(local);
+  if (!factored) return std::nullopt;
+  return factored.facet->hessian_factors(factored.local, x, y);
 }
 
-std::optional<VectorXd> BilevelProblem::lower_solution(const VectorXd&) const {
-  return std::nullopt;
+const FeasibleSet& BilevelProblem::upper_set() const {
+  const auto* sets = facet<FeasibleSets>();
+  return sets == nullptr ? whole_space() : sets->upper_set();
 }
 
-void BilevelProblem::add_metric_sums(int, const ConstVector&, const ConstVector&,
-                                     Eigen::Ref<VectorXd>) const {}
-
-std::vector<double> BilevelProblem::finish_metrics(const VectorXd&) const {
-  return {};
+const FeasibleSet& BilevelProblem::lower_set() const {
+  const auto* sets = facet<FeasibleSets>();
+  return sets == nullptr ? whole_space() : sets->lower_set();
 }
 
-void BilevelProblem::baseline_gradient(std::size_t, int, const ConstVector&, Vector) const {
-  fail(ErrorKind::internal, "this problem declares no baselines");
+const LinearConstraints* BilevelProblem::lower_constraints() const {
+  const auto* constraints = facet<LowerConstraints>();
+  return constraints == nullptr ? nullptr : constraints->lower_constraints();
+}
+
+bool BilevelProblem::has_nonsmooth_term() const {
+  const auto* term = facet<NonsmoothTerm>();
+  return term != nullptr && term->has_nonsmooth_term();
+}
+
+void BilevelProblem::lower_prox(double t, const ConstVector& x, Vector y) const {
+  const auto* term = facet<NonsmoothTerm>();
+  if (term != nullptr) term->lower_prox(t, x, y);
+}
+
+std::vector<KnownSolution> BilevelProblem::known_solutions(bool personal) const {
+  const auto* known = facet<KnownSolutions>();
+  return known == nullptr ? std::vector<KnownSolution>{} : known->known_solutions(personal);
+}
+
+std::optional<VectorXd> BilevelProblem::lower_solution(const VectorXd& x) const {
+  const auto* solution = facet<LowerSolution>();
+  return solution == nullptr ? std::nullopt : solution->lower_solution(x);
+}
+
+std::optional<std::uint64_t> BilevelProblem::sub_batch_seed() const {
+  const auto* batches = facet<SubBatches>();
+  if (batches == nullptr) return std::nullopt;
+  return batches->sub_batch_seed();
+}
+
+void BilevelProblem::add_metric_sums(int local, const ConstVector& x, const ConstVector& y,
+                                     Eigen::Ref<VectorXd> sums) const {
+  const auto metrics = facet<Metrics>(local);
+  ECHELON_ASSERT(metrics);
+  metrics.facet->add_metric_sums(metrics.local, x, y, sums);
+}
+
+void BilevelProblem::baseline_gradient(std::size_t baseline, int local, const ConstVector& y,
+                                       Vector gy) const {
+  const auto baselines = facet<Baselines>(local);
+  ECHELON_ASSERT(baselines);
+  baselines.facet->baseline_gradient(baseline, baselines.local, y, gy);
 }
 
 }  // namespace echelon

@@ -56,25 +56,30 @@ void MetricsOptions::visit(OptionVisitor& visitor) {
           "least one per seat; 0 = all");
 }
 
-Evaluator::Evaluator(BilevelProblem& problem, Network& network, const MetricsOptions& options,
+Evaluator::Evaluator(const BilevelProblem& problem, Network& network, const MetricsOptions& options,
                      bool personal)
-    : problem_(problem),
+    : clients_(problem.facet<Clients>()),
+      problem_(clients_ == nullptr ? problem : clients_->clients()),
+      metrics_(problem_.facet<Metrics>()),
       network_(network),
       options_(options),
       personal_(personal),
       columns_(std::begin(standard_columns), std::end(standard_columns)) {
-  for (KnownSolution& known : problem.known_solutions(personal)) {
+  for (KnownSolution& known : problem_.known_solutions(personal)) {
     if (known.x.size() > 0) solutions_.push_back(std::move(known));
   }
-  has_lower_solution_ = !personal && problem.lower_solution(problem.start_x()).has_value();
-  for (const auto& name : problem.metric_names())
+  has_lower_solution_ = !personal && problem_.lower_solution(problem_.start_x()).has_value();
+  if (metrics_ == nullptr) return;
+  for (const auto& name : metrics_->metric_names())
     columns_.push_back({name, "1", "problem's own figure at the mean iterate"});
 }
 
-Evaluator::Evaluator(ClientProblem& problem, Network& network, const MetricsOptions& options,
-                     bool personal)
-    : Evaluator(problem.clients(), network, options, personal) {
-  clients_ = &problem;
+std::vector<std::string> Evaluator::metric_names() const {
+  std::vector<std::string> names;
+  for (auto column = columns_.begin() + general_figures; column != columns_.end(); ++column) {
+    names.push_back(column->name);
+  }
+  return names;
 }
 
 bool Evaluator::exists(const std::string& column) const {
@@ -96,44 +101,41 @@ VectorXd Evaluator::mean_over_agents(Index rows, const FillAgent& fill) {
   return sum_over_agents(rows, fill) / static_cast<double>(network_.size());
 }
 
-std::vector<Evaluator::Member> Evaluator::members(int seat) const {
+Evaluator::Who Evaluator::reported() const {
+  // Without the values of all clients, only those who sit have a personal one.
+  return personal_ && clients_y_ == nullptr ? Who::sitting : Who::chosen;
+}
+
+std::vector<Evaluator::Member> Evaluator::members(int seat, Who who) const {
   if (clients_ == nullptr) return {{.seat = seat, .place = 0, .number = seat}};
-  const Participation& participation = clients_->participation();
   const AgentId id = network_.agents().local[static_cast<std::size_t>(seat)];
+  const std::int64_t first =
+      who == Who::sitting ? std::max<std::int64_t>(0, clients_->participation().place(id)) : 0;
   std::vector<Member> result;
-  if (personal_ && clients_y_ == nullptr) {  // only those who sit have a value
-    const std::int64_t place = std::max<std::int64_t>(0, participation.place(id));
-    result.push_back({.seat = seat, .place = place, .number = clients_->client(seat, place)});
-    return result;
-  }
-  const std::int64_t most = most_per_seat();
-  for (std::int64_t place = 0; place < std::min(most, participation.group_size(id)); ++place) {
-    result.push_back({.seat = seat, .place = place, .number = clients_->client(seat, place)});
+  for (std::int64_t place = first; place < first + member_count(id, who); ++place) {
+    result.push_back({.seat = seat, .place = place, .number = clients_->client(id, place)});
   }
   return result;
 }
 
-std::int64_t Evaluator::most_per_seat() const {
+std::int64_t Evaluator::member_count(AgentId seat, Who who) const {
+  if (clients_ == nullptr || who == Who::sitting) return 1;
   const Participation& participation = clients_->participation();
-  const std::int64_t asked = options_.clients == 0 ? participation.clients() : options_.clients;
-  return (asked + participation.seats() - 1) / participation.seats();
+  const std::int64_t group = participation.group_size(seat);
+  if (who == Who::everybody || options_.clients == 0) return group;
+  const std::int64_t seats = participation.seats();
+  return std::min(group, (options_.clients + seats - 1) / seats);
 }
 
-double Evaluator::member_count() const {
-  if (clients_ == nullptr || (personal_ && clients_y_ == nullptr)) {
-    return static_cast<double>(network_.size());
-  }
-  const Participation& participation = clients_->participation();
+double Evaluator::member_count(Who who) const {
   std::int64_t count = 0;
-  for (AgentId seat = 0; seat < participation.seats(); ++seat) {
-    count += std::min(most_per_seat(), participation.group_size(seat));
-  }
+  for (AgentId seat = 0; seat < network_.size(); ++seat) count += member_count(seat, who);
   return static_cast<double>(count);
 }
 
-VectorXd Evaluator::sum_over_members(Index rows, const FillMember& fill) {
+VectorXd Evaluator::sum_over_members(Who who, Index rows, const FillMember& fill) {
   return sum_over_agents(rows, [&](int local, Vector out) {
-    const std::vector<Member> own = members(local);
+    const std::vector<Member> own = members(local, who);
     if (own.size() == 1) return fill(own.front(), out);
     VectorXd one(rows);
     out.setZero();
@@ -144,8 +146,8 @@ VectorXd Evaluator::sum_over_members(Index rows, const FillMember& fill) {
   });
 }
 
-VectorXd Evaluator::mean_over_members(Index rows, const FillMember& fill) {
-  return sum_over_members(rows, fill) / member_count();
+VectorXd Evaluator::mean_over_members(Who who, Index rows, const FillMember& fill) {
+  return sum_over_members(who, rows, fill) / member_count(who);
 }
 
 ConstVector Evaluator::lower_at(const Member& member) const {
@@ -281,16 +283,17 @@ double Evaluator::hypergradient_norm() {
   return personal_ ? personal_hypergradient_norm() : shared_hypergradient_norm();
 }
 
-std::vector<double> Evaluator::problem_metrics(const VectorXd& x, const FillMember& lower) {
-  if (problem_.metric_sums() == 0) return {};
+std::vector<double> Evaluator::problem_metrics(Who who, const VectorXd& x,
+                                               const FillMember& lower) {
+  if (metrics_ == nullptr) return {};
   const VectorXd sums =
-      sum_over_members(problem_.metric_sums(), [&](const Member& member, Vector out) {
+      sum_over_members(who, metrics_->metric_sums(), [&](const Member& member, Vector out) {
         VectorXd y(problem_.lower_dimension());
         lower(member, into(y));
         out.setZero();
         problem_.add_metric_sums(member.number, view(x), view(y), out);
       });
-  return problem_.finish_metrics(sums);
+  return metrics_->finish_metrics(sums);
 }
 
 std::vector<double> Evaluator::evaluate(const AgentView& x, const AgentView& y,
@@ -315,29 +318,30 @@ std::vector<double> Evaluator::evaluate(const AgentView& x, const AgentView& y,
     if (!(distance <= here)) distance = here;
   }
   row.push_back(distance);
-  for (const double figure :
-       problem_metrics(mean_x_, [&](const Member&member, Vector out) { out = lower_at(member); })) {
-    row.push_back(figure);
-  }
+  const auto own = problem_metrics(
+      reported(), mean_x_, [&](const Member& member, Vector out) { out = lower_at(member); });
+  row.insert(row.end(), own.begin(), own.end());
   return row;
 }
 
 std::vector<Evaluator::BaselineFigures> Evaluator::baselines() {
   std::vector<BaselineFigures> all;
-  const auto infos = problem_.baselines();
+  const auto* given = problem_.facet<Baselines>();
+  if (given == nullptr) return all;
+  const auto infos = given->baselines();
   for (std::size_t b = 0; b < infos.size(); ++b) {
     VectorXd y = problem_.start_y();
     const auto solved = minimize(
         [&](const VectorXd& at, VectorXd& gradient) {
-          gradient =
-              mean_over_members(problem_.lower_dimension(), [&](const Member& member, Vector out) {
+          gradient = mean_over_members(
+              Who::everybody, problem_.lower_dimension(), [&](const Member& member, Vector out) {
                 problem_.baseline_gradient(b, member.number, view(at), out);
               });
         },
         y, {.tolerance = 1e-6});
-    all.push_back({infos[b],
-                   problem_metrics(problem_.start_x(), [&](const Member&, Vector out) { out = y; }),
-                   solved.converged});
+    const auto figures = problem_metrics(Who::chosen, problem_.start_x(),
+                                         [&](const Member&, Vector out) { out = y; });
+    all.push_back({infos[b], figures, solved.converged});
   }
   return all;
 }

@@ -10,8 +10,9 @@ namespace echelon {
 /// Derive, implement f, g and their gradients for one agent, and hand the object to any method.
 /// Called from several threads at once if the run has threads, so keep them free of hidden state;
 /// use `sample` as the only source of randomness (Draws(seed, Purpose::minibatch, agent,
-/// sample.iteration, ...)). A finite sum that overrides `sub_batch_seed` and answers for the part
-/// `sub_batch_of(agent, sample, seed)` where sample.batches > 0 can also be run with SAGA.
+/// sample.iteration, ...)). Derive from a facet too, and the problem offers it: a finite sum with
+/// the facet SubBatches, which answers for the part `sub_batch_of(agent, sample, seed)` where
+/// sample.batches > 0, can also be run with SAGA.
 class AgentwiseProblem : public BilevelProblem {
  public:
   AgentwiseProblem(AgentSet agents, Index upper_dimension, Index lower_dimension)

@@ -69,7 +69,14 @@ struct AnalyticOptions {
 ///
 /// so that the solution for a shared lower level stays. For a personal one no solution is known
 /// unless the terms are zero. With noise as in gradient_noise.hpp.
-class Analytic final : public BilevelProblem {
+class Analytic final : public BilevelProblem,
+                       public FeasibleSets,
+                       public LowerConstraints,
+                       public NonsmoothTerm,
+                       public SecondOrder,
+                       public KnownSolutions,
+                       public LowerSolution,
+                       public SubBatches {
  public:
   /// Throws a usage error for a start or a dimension that the instance does not have.
   Analytic(AgentSet agents, const AnalyticOptions& options, std::uint64_t seed);
@@ -88,9 +95,8 @@ class Analytic final : public BilevelProblem {
                const ConstVector& y) const override;
   void gradient(Level level, int local, const Sample& sample,
                 std::span<const AgentPoint> points) const override;
-  bool has_exact_products() const override { return true; }
   void product(int local, const Sample& sample, const AgentProduct& product) const override;
-  std::optional<std::uint64_t> sub_batch_seed() const override { return noise_.seed(); }
+  std::uint64_t sub_batch_seed() const override { return noise_.seed(); }
 
   std::vector<KnownSolution> known_solutions(bool personal) const override;
   std::optional<VectorXd> lower_solution(const VectorXd& x) const override;

@@ -37,7 +37,10 @@ struct ClientSoftmaxOptions {
   void visit(OptionVisitor& visitor);  ///< section `problem`
 };
 
-class ClientSoftmax final : public BilevelProblem {
+class ClientSoftmax final : public BilevelProblem,
+                            public SecondOrder,
+                            public Metrics,
+                            public HeldData {
  public:
   static constexpr Index classes = 10;
 
@@ -49,7 +52,6 @@ class ClientSoftmax final : public BilevelProblem {
   Index upper_dimension() const override { return classes; }
   Index lower_dimension() const override { return (pool_.features() + 1) * classes; }
   VectorXd start_x() const override { return VectorXd::Constant(classes, options_.start_x); }
-  bool has_exact_products() const override { return true; }
   std::int64_t data_bytes() const override;
 
   /// Always in double, as are calls with Sample::full and products.

@@ -59,7 +59,10 @@ struct DemodulationOptions {
   void visit(OptionVisitor& visitor);  ///< section `problem`
 };
 
-class Demodulation final : public BilevelProblem {
+class Demodulation final : public BilevelProblem,
+                           public SecondOrder,
+                           public Metrics,
+                           public SubBatches {
  public:
   /// Devices are functions of the seed and their number, dealt to the agents in contiguous blocks
   /// whose sizes differ by at most one; each rank draws those of its agents.
@@ -77,9 +80,8 @@ class Demodulation final : public BilevelProblem {
                const ConstVector& y) const override;
   void gradient(Level level, int local, const Sample& sample,
                 std::span<const AgentPoint> points) const override;
-  bool has_exact_products() const override { return true; }
   void product(int local, const Sample& sample, const AgentProduct& product) const override;
-  std::optional<std::uint64_t> sub_batch_seed() const override { return seed_; }
+  std::uint64_t sub_batch_seed() const override { return seed_; }
 
   /// test_symbol_accuracy and test_loss (mean CE) on the payload of devices that no level sees,
   /// each demodulated by a network that starts at x and takes steps on the device's pilots;

@@ -52,7 +52,11 @@ struct QuadraticSum {
 /// `random`: means of A_j, B_j, F_j and H_j with logarithmically spaced spectrum in [.1, 1], norms
 /// of C_j and K_j at most .1. `qg-1`: p = 4, q = 6, N = M = 16, the same in any program. Design: M.
 /// Dagreou, P. Ablin, S. Vaiter, T. Moreau, NeurIPS 2022, arXiv:2201.13409.
-class FiniteSum final : public BilevelProblem {
+class FiniteSum final : public BilevelProblem,
+                        public SecondOrder,
+                        public KnownSolutions,
+                        public LowerSolution,
+                        public SubBatches {
  public:
   /// Every rank draws all samples and keeps those of its agents. Throws a usage error for fewer
   /// samples than unknowns, and if the Hessian of F is not positive definite.
@@ -64,9 +68,8 @@ class FiniteSum final : public BilevelProblem {
                const ConstVector& y) const override;
   void gradient(Level level, int local, const Sample& sample,
                 std::span<const AgentPoint> points) const override;
-  bool has_exact_products() const override { return true; }
   void product(int local, const Sample& sample, const AgentProduct& product) const override;
-  std::optional<std::uint64_t> sub_batch_seed() const override { return seed_; }
+  std::uint64_t sub_batch_seed() const override { return seed_; }
 
   /// Nothing for a personal lower level: an agent may have too few samples for a unique solution.
   std::vector<KnownSolution> known_solutions(bool personal) const override;

@@ -39,7 +39,13 @@ struct HyperCleaningOptions {
   void visit(OptionVisitor& visitor);  ///< section `problem`
 };
 
-class HyperCleaning final : public BilevelProblem {
+class HyperCleaning final : public BilevelProblem,
+                            public SecondOrder,
+                            public Metrics,
+                            public Baselines,
+                            public HeldData,
+                            public PartitionedSamples,
+                            public SubBatches {
  public:
   /// Every rank reads all labels and the images of its own agents. `wants_double` decides precision
   /// = auto. Throws usage errors for missing paths and for more samples than the files have,
@@ -49,9 +55,8 @@ class HyperCleaning final : public BilevelProblem {
 
   Index upper_dimension() const override { return static_cast<Index>(options_.train); }
   Index lower_dimension() const override { return (features_ + 1) * classes; }
-  bool has_exact_products() const override { return true; }
   std::int64_t data_bytes() const override;
-  const PartitionReport* partition_report() const override { return &report_; }
+  const PartitionReport& partition_report() const override { return report_; }
 
   /// Always in double, as are calls with Sample::full and products.
   double value(Level level, int local, const Sample& sample, const ConstVector& x,
@@ -59,7 +64,7 @@ class HyperCleaning final : public BilevelProblem {
   void gradient(Level level, int local, const Sample& sample,
                 std::span<const AgentPoint> points) const override;
   void product(int local, const Sample& sample, const AgentProduct& product) const override;
-  std::optional<std::uint64_t> sub_batch_seed() const override { return seed_; }
+  std::uint64_t sub_batch_seed() const override { return seed_; }
 
   /// test_accuracy and test_loss (mean CE) of y on samples that no level sees; f1 of "x_j > 0" as a
   /// guess that noise left the label of sample j as it was.

@@ -40,7 +40,10 @@ struct HyperRepresentationOptions {
   void visit(OptionVisitor& visitor);  ///< section `problem`
 };
 
-class HyperRepresentation final : public BilevelProblem {
+class HyperRepresentation final : public BilevelProblem,
+                                  public SecondOrder,
+                                  public Metrics,
+                                  public SubBatches {
  public:
   /// Every rank reads all labels and the images of its own agents. `wants_double` decides precision
   /// = auto. Throws usage errors for missing paths, for more samples than the files have, and for
@@ -57,9 +60,8 @@ class HyperRepresentation final : public BilevelProblem {
                const ConstVector& y) const override;
   void gradient(Level level, int local, const Sample& sample,
                 std::span<const AgentPoint> points) const override;
-  bool has_exact_products() const override { return true; }
   void product(int local, const Sample& sample, const AgentProduct& product) const override;
-  std::optional<std::uint64_t> sub_batch_seed() const override { return seed_; }
+  std::uint64_t sub_batch_seed() const override { return seed_; }
 
   /// test_accuracy: of all clients' test samples, each guessed with the y of its client;
   /// validation_loss: mean CE over all validation samples.

@@ -33,7 +33,11 @@ struct LogCoshTerms {
 ///
 /// with A_i = I/2 + R_i R_i'/6 and all numbers from one fixed sequence, agent after agent, whatever
 /// the seed: with eight agents it is the instance het-1. With noise as in gradient_noise.hpp.
-class LogCosh final : public BilevelProblem {
+class LogCosh final : public BilevelProblem,
+                      public SecondOrder,
+                      public KnownSolutions,
+                      public LowerSolution,
+                      public SubBatches {
  public:
   LogCosh(AgentSet agents, const LogCoshOptions& options, std::uint64_t seed);
 
@@ -43,9 +47,8 @@ class LogCosh final : public BilevelProblem {
                const ConstVector& y) const override;
   void gradient(Level level, int local, const Sample& sample,
                 std::span<const AgentPoint> points) const override;
-  bool has_exact_products() const override { return true; }
   void product(int local, const Sample& sample, const AgentProduct& product) const override;
-  std::optional<std::uint64_t> sub_batch_seed() const override { return noise_.seed(); }
+  std::uint64_t sub_batch_seed() const override { return noise_.seed(); }
 
   /// By Newton's method, to rounding.
   std::vector<KnownSolution> known_solutions(bool personal) const override;

@@ -45,7 +45,11 @@ struct PqOptions {
 };
 
 /// With noise as in gradient_noise.hpp.
-class Quadratic final : public BilevelProblem {
+class Quadratic final : public BilevelProblem,
+                        public SecondOrder,
+                        public KnownSolutions,
+                        public HeldData,
+                        public SubBatches {
  public:
   /// Random instance from `seed`: spectrum of the mean of A in [1 / condition, 1], |C| about 1 /
   /// condition. `heterogeneity` h scales how far the agents' offsets (and, with matrices = own,
@@ -63,11 +67,10 @@ class Quadratic final : public BilevelProblem {
                const ConstVector& y) const override;
   void gradient(Level level, int local, const Sample& sample,
                 std::span<const AgentPoint> points) const override;
-  bool has_exact_products() const override { return true; }
   /// Of the agents' terms and matrices.
   std::int64_t data_bytes() const override;
   void product(int local, const Sample& sample, const AgentProduct& product) const override;
-  std::optional<std::uint64_t> sub_batch_seed() const override { return seed_; }
+  std::uint64_t sub_batch_seed() const override { return seed_; }
   std::vector<KnownSolution> known_solutions(bool personal) const override;
 
  private:

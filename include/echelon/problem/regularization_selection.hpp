@@ -34,7 +34,13 @@ struct RegularizationSelectionOptions {
   void visit(OptionVisitor& visitor);  ///< section `problem`
 };
 
-class RegularizationSelection final : public BilevelProblem {
+class RegularizationSelection final : public BilevelProblem,
+                                      public SecondOrder,
+                                      public Metrics,
+                                      public Baselines,
+                                      public HeldData,
+                                      public PartitionedSamples,
+                                      public SubBatches {
  public:
   /// Every rank reads all labels and the rows of its own agents. `wants_double` decides precision =
   /// auto. Throws a usage error for a missing path or a split that leaves one side without samples.
@@ -44,9 +50,8 @@ class RegularizationSelection final : public BilevelProblem {
   Index upper_dimension() const override { return features_; }
   Index lower_dimension() const override { return features_; }
   VectorXd start_x() const override { return VectorXd::Constant(features_, options_.start_x); }
-  bool has_exact_products() const override { return true; }
   std::int64_t data_bytes() const override;
-  const PartitionReport* partition_report() const override { return &report_; }
+  const PartitionReport& partition_report() const override { return report_; }
 
   /// Always in double, as are calls with Sample::full and products.
   double value(Level level, int local, const Sample& sample, const ConstVector& x,
@@ -54,7 +59,7 @@ class RegularizationSelection final : public BilevelProblem {
   void gradient(Level level, int local, const Sample& sample,
                 std::span<const AgentPoint> points) const override;
   void product(int local, const Sample& sample, const AgentProduct& product) const override;
-  std::optional<std::uint64_t> sub_batch_seed() const override { return seed_; }
+  std::uint64_t sub_batch_seed() const override { return seed_; }
 
   /// validation_accuracy; with test_data also test_accuracy and test_loss (mean CE) of y.
   std::vector<std::string> metric_names() const override;

@@ -34,7 +34,12 @@ struct RidgeOptions {
 /// x sets r_j = e^{x_j} with w = 1 (regularization), or w_b = sigma(x_b) of all N training samples
 /// with r_j constant (data-weights), sigma(t) = 1 / (1 + e^-t). Samples are dealt in contiguous
 /// blocks; the means over agents are the global means, agents without samples included.
-class Ridge final : public BilevelProblem {
+class Ridge final : public BilevelProblem,
+                    public SecondOrder,
+                    public FactoredHessian,
+                    public LowerSolution,
+                    public HeldData,
+                    public SubBatches {
  public:
   /// Every rank draws all samples.
   Ridge(AgentSet agents, const RidgeOptions& options, std::uint64_t seed);
@@ -47,9 +52,8 @@ class Ridge final : public BilevelProblem {
                const ConstVector& y) const override;
   void gradient(Level level, int local, const Sample& sample,
                 std::span<const AgentPoint> points) const override;
-  bool has_exact_products() const override { return true; }
   void product(int local, const Sample& sample, const AgentProduct& product) const override;
-  std::optional<std::uint64_t> sub_batch_seed() const override { return seed_; }
+  std::uint64_t sub_batch_seed() const override { return seed_; }
 
   /// H_i = diag(r) + 1/N_i sum_b g_b g_b', g_b = sqrt(n N_i/N w_b) a_b over the agent's N_i
   /// training samples (none, if it has none).

@@ -34,7 +34,10 @@ struct SparseRegressionOptions {
 ///     MCP
 ///
 /// as in proximal.hpp. Samples are dealt in contiguous blocks.
-class SparseRegression final : public BilevelProblem {
+class SparseRegression final : public BilevelProblem,
+                               public NonsmoothTerm,
+                               public LowerSolution,
+                               public HeldData {
  public:
   /// Every rank draws all samples. Throws a usage error for more groups than features.
   SparseRegression(AgentSet agents, const SparseRegressionOptions& options, std::uint64_t seed);

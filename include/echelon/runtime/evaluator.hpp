@@ -39,15 +39,16 @@ class Evaluator {
   /// Columns that every problem has, before the problem's own.
   static constexpr std::ptrdiff_t general_figures = 7;
 
-  /// `personal`: agents keep lower-level values of their own.
-  Evaluator(BilevelProblem& problem, Network& network, const MetricsOptions& options,
+  /// `personal`: agents keep lower-level values of their own. Figures are of the problem's clients,
+  /// if it has the facet, or else of its agents.
+  Evaluator(const BilevelProblem& problem, Network& network, const MetricsOptions& options,
             bool personal);
-  /// For all clients, or the first `metrics.clients` of each seat's group.
-  Evaluator(ClientProblem& problem, Network& network, const MetricsOptions& options, bool personal);
 
   /// upper_value, lower_gradient_norm, hyperobjective, hypergradient_norm, consensus_error_x,
   /// consensus_error_y, distance_to_solution, then the problem's own.
   const std::vector<Column>& columns() const { return columns_; }
+  /// Names of the problem's own columns.
+  std::vector<std::string> metric_names() const;
   /// False for a column that stays empty in this composition.
   bool exists(const std::string& column) const;
   /// Collective. x and y are the iterates to report.
@@ -57,29 +58,38 @@ class Evaluator {
 
   struct BaselineFigures {
     BaselineInfo info;
-    std::vector<double> values;  ///< in the order of the problem's metric_names
+    std::vector<double> values;  ///< in the order of metric_names
     bool converged = false;
   };
-  /// Collective: solves the problem's yardsticks and measures them with the problem's own figures.
+  /// Collective: solves the problem's yardsticks, over the data of all agents or clients, and
+  /// measures them with the problem's own figures.
   std::vector<BaselineFigures> baselines();
 
  private:
-  /// One whose figures count: an agent, or a client of a local seat.
+  /// An agent, or a client of a local seat.
   struct Member {
     int seat;            ///< local number
     std::int64_t place;  ///< in its group; 0 where agents are seats of their own
     int number;          ///< local number in the problem
   };
+  /// Where clients take turns: those who sit, the first `metrics.clients`, or all of them.
+  enum class Who { sitting, chosen, everybody };
+
   using FillAgent = std::function<void(int local, Vector out)>;
   using FillMember = std::function<void(const Member& member, Vector out)>;
   VectorXd mean_over_agents(Index rows, const FillAgent& fill);
   VectorXd sum_over_agents(Index rows, const FillAgent& fill);
-  /// Those of a local seat whose figures count in this report.
-  std::vector<Member> members(int seat) const;
-  std::int64_t most_per_seat() const;
-  double member_count() const;  ///< of all ranks
-  VectorXd mean_over_members(Index rows, const FillMember& fill);
-  VectorXd sum_over_members(Index rows, const FillMember& fill);
+  /// Those whose figures count in a report.
+  Who reported() const;
+  std::vector<Member> members(int seat, Who who) const;
+  /// Members of a seat, by its id.
+  std::int64_t member_count(AgentId seat, Who who) const;
+  double member_count(Who who) const;  ///< of all ranks
+  VectorXd sum_over_members(Who who, Index rows, const FillMember& fill);
+  VectorXd mean_over_members(Who who, Index rows, const FillMember& fill);
+  VectorXd mean_over_members(Index rows, const FillMember& fill) {
+    return mean_over_members(reported(), rows, fill);
+  }
   /// y of a member: its own (personal) or the common mean.
   ConstVector lower_at(const Member& member) const;
   double consensus_error(const AgentView& block, const VectorXd& mean);
@@ -91,10 +101,12 @@ class Evaluator {
   double hypergradient_norm();
   double shared_hypergradient_norm();
   double personal_hypergradient_norm();
-  std::vector<double> problem_metrics(const VectorXd& x, const FillMember& lower);
+  std::vector<double> problem_metrics(Who who, const VectorXd& x, const FillMember& lower);
   void add_product(int local, const VectorXd& y, const VectorXd& v, Vector hv, Vector jv) const;
 
-  BilevelProblem& problem_;
+  const Clients* clients_;         ///< nullptr if nobody takes turns
+  const BilevelProblem& problem_;  ///< of the members
+  const Metrics* metrics_;         ///< nullptr if it has no figures of its own
   Network& network_;
   MetricsOptions options_;
   bool personal_;
@@ -105,7 +117,6 @@ class Evaluator {
   VectorXd mean_y_;
   const AgentView* y_ = nullptr;
   const ClientStates* clients_y_ = nullptr;
-  const ClientProblem* clients_ = nullptr;  ///< where clients take turns
 };
 
 }  // namespace echelon
