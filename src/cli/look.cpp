@@ -113,7 +113,7 @@ Shown shown_preset(const Preset& preset) {
                                    std::pair{Role::auxiliary, "auxiliaries"}}) {
     composition += text(", ", name, " by ", general.consensus.entry(role).name);
   }
-  composition += ", estimator " + general.estimator.name;
+  composition += ", estimator " + general.estimator->name;
   std::vector<std::string> facts{origin_text(preset.origin),
                                  "composition: " + composition,
                                  "numbers sent per agent and iteration: " + cost.traffic_text(),
@@ -186,7 +186,27 @@ std::vector<Shown> everything() {
                    entry.formula,
                    entry.reference,
                    "estimator",
-                   describe_options(EstimatorOptions{}),
+                   describe_options(entry.options),
+                   {}});
+  }
+  for (const auto& entry : step_rule_catalog()) {
+    all.push_back({"steps",
+                   entry.name,
+                   entry.summary,
+                   entry.formula,
+                   entry.reference,
+                   "steps",
+                   describe_options(entry.options),
+                   {}});
+  }
+  for (const auto& entry : attack_catalog()) {
+    all.push_back({"attacks",
+                   entry.name,
+                   entry.summary,
+                   entry.formula,
+                   entry.reference,
+                   "attack",
+                   describe_options(entry.options),
                    {}});
   }
   for (const auto& entry : topology_catalog()) {
@@ -204,8 +224,9 @@ std::vector<Shown> everything() {
 }
 
 const std::vector<std::string>& kinds() {
-  static const std::vector<std::string> names = {
-      "problems", "methods", "consensus", "compressors", "estimators", "topologies", "presets"};
+  static const std::vector<std::string> names = {"problems",    "methods",    "consensus",
+                                                 "compressors", "estimators", "topologies",
+                                                 "steps",       "attacks",    "presets"};
   return names;
 }
 
@@ -335,7 +356,7 @@ std::string help_text() {
                                                        every combination in a run directory of its own, and a table of them all; J at
                                                        once; --command "mpirun -n 4" starts each; --dry-run lists them, --task I makes one;
                                                        the same command again goes on. echelon sweep --table DIR shows the table
-  echelon list [problems|methods|consensus|compressors|estimators|topologies|presets]
+  echelon list [problems|methods|consensus|compressors|estimators|topologies|steps|attacks|presets]
   echelon describe NAME                                formula, reference, and options with defaults
   echelon topology NAME|FILE [--agents N ...]          certificate (standard error) and DOT graph (standard output); --svg FILE draws
                                                        a picture, --write FILE saves the weights (.txt, .mtx, .graph, .graphml)

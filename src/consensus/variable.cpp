@@ -64,10 +64,6 @@ void ConsensusVariable::project_onto_ball(double radius) {
   strategy_->follow_projection(project);
 }
 
-void ConsensusVariable::use(StepRule rule) {
-  if (!rule.is_constant()) step_rule_ = std::move(rule);
-}
-
 void ConsensusVariable::visit_state(StateVisitor& visitor) {
   visitor.per_agent("value", *value_);
   if (clients_) clients_->visit_state(visitor);

@@ -14,10 +14,11 @@ double steps_per_round(const StrategyEntry& strategy, const StrategyOptions& opt
 }
 
 /// What rules that set the step size average at each step.
-void add_step_rule(CompositionCost& cost, const StepOptions& options, Length length, double steps) {
-  if (options.rule == "constant" || steps == 0) return;
+void add_step_rule(CompositionCost& cost, const StepRuleEntry& rule, Length length, double steps) {
+  using Averages = StepRuleEntry::Averages;
+  if (rule.averages == Averages::nothing || steps == 0) return;
   cost.traffic.push_back(
-      {options.rule == "accumulated-local" ? Length::scalar : length, steps, true});
+      {rule.averages == Averages::number ? Length::scalar : length, steps, true});
 }
 
 void add_steps(CompositionCost& cost, const ConsensusOptions& consensus, Role role, Length length,
@@ -43,15 +44,6 @@ void add_means(CompositionCost& cost, const MethodCost& method, bool exact, doub
   for (const auto& [length, vectors] : means) {
     if (vectors > 0) cost.traffic.push_back({length, vectors * repeats, exact});
   }
-}
-
-/// Oracle calls per estimate: recursive estimators also ask at the previous point, others skip
-/// some.
-double factor_of(const EstimatorOptions& estimator) {
-  if (estimator.name == "reuse") return 1 - estimator.reuse_probability;
-  const bool recursive = estimator.name == "sarah" ||
-                         (estimator.name == "storm" && (estimator.c < 1 || estimator.decay > 0));
-  return recursive ? 2 : 1;
 }
 
 std::string length_text(Length length) {
@@ -91,13 +83,14 @@ CompositionCost cost_of(const GeneralOptions& general, Configuration& configurat
   const MethodCost method = entry.cost(configuration);
   const ConsensusOptions& consensus = general.consensus;
   CompositionCost cost;
-  const double factor = factor_of(general.estimator);
+  const EstimatorTraits estimator = general.estimator->traits(general.estimator.options());
+  const double factor = estimator.calls;
   cost.gradients = factor * method.gradients + method.direct.gradients;
   cost.products = factor * method.products + method.direct.products;
   cost.values = method.values;
   cost.count = method.count;
   if (general.participation.is_asynchronous()) cost.count = MethodCost::Count::at_most;
-  if (general.estimator.name == "reuse" && cost.count == MethodCost::Count::exact) {
+  if (estimator.calls_vary && cost.count == MethodCost::Count::exact) {
     cost.count = MethodCost::Count::on_average;
   }
   for (const auto& [own, given] :
@@ -123,8 +116,8 @@ CompositionCost cost_of(const GeneralOptions& general, Configuration& configurat
       add_steps(cost, consensus, Role::auxiliary, Length::lower, method.auxiliary_steps);
     }
   }
-  add_step_rule(cost, general.steps, Length::upper, method.x_steps);
-  add_step_rule(cost, general.steps, Length::lower, method.y_steps + method.auxiliary_steps);
+  add_step_rule(cost, *general.steps, Length::upper, method.x_steps);
+  add_step_rule(cost, *general.steps, Length::lower, method.y_steps + method.auxiliary_steps);
   if (!consensus.personal()) {
     MethodCost averaged;
     averaged.p_means = factor * method.p_exact;

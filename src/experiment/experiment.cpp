@@ -90,14 +90,40 @@ void GeneralOptions::read_from(Configuration& configuration) {
     configuration.read(section, own);
   }
   estimator = find_entry(method_catalog(), method_name.name, "method").estimator;
-  configuration.read("estimator", estimator);
-  configuration.read("steps", steps);
+  configuration.read_part("estimator", "name", estimator, "how gradient noise is reduced");
+  configuration.read_part("steps", "rule", steps, "how step sizes adapt to the directions so far");
   configuration.read("participation", participation);
-  configuration.read("attack", attack);
+  configuration.read_part("attack", "kind", attack, "what attacking agents send");
   configuration.read("metrics", metrics);
   configuration.read("comm", comm);
   problem = problem_name.name;
   method = method_name.name;
+}
+
+namespace {
+
+/// Of entries that are not yet parts with an option struct.
+template <class Entry>
+PartAxis axis_of(const std::vector<Entry>& catalog, const std::string& section) {
+  PartAxis axis{section, "name", {}};
+  for (const Entry& entry : catalog) {
+    PartAxis::Part& part = axis.parts.emplace_back();
+    part.name = entry.name;
+    for (const auto& option : entry.options()) part.options.push_back(option.name);
+  }
+  return axis;
+}
+
+}  // namespace
+
+std::vector<PartAxis> part_axes(const GeneralOptions&) {
+  return {
+      axis_of(problem_catalog(), "problem"),
+      axis_of(method_catalog(), "method"),
+      echelon::axis_of(estimator_catalog(), "estimator", "name"),
+      echelon::axis_of(step_rule_catalog(), "steps", "rule"),
+      echelon::axis_of(attack_catalog(), "attack", "kind"),
+  };
 }
 
 const std::vector<std::string>& configuration_sections() {
@@ -232,11 +258,12 @@ std::shared_ptr<const Attack> Experiment::make_attack() {
   for (const Role role : roles) {
     is_mean = is_mean && general_.consensus.options(role).aggregation == "mean";
   }
-  if (!general_.attack.is_on() && is_mean) return nullptr;
-  require_protected(*method_entry_, method_entry_->cost(configuration_), general_.steps);
-  if (!general_.attack.is_on()) return nullptr;
-  return std::make_shared<Attack>(general_.attack, network_->size(),
-                                  static_cast<std::uint64_t>(general_.experiment.seed));
+  auto attack = echelon::make_attack(general_.attack, network_->size(),
+                                     static_cast<std::uint64_t>(general_.experiment.seed));
+  if (attack != nullptr || !is_mean) {
+    require_protected(*method_entry_, method_entry_->cost(configuration_), general_.steps);
+  }
+  return attack;
 }
 
 std::unique_ptr<BilevelProblem> Experiment::make_problem(const DataSource& data) {
@@ -274,7 +301,7 @@ void Experiment::compose(const DataSource& data) {
                                  .participation = participation_.get(),
                                  .attack = make_attack()},
                                 configuration_);
-  configuration_.require_all_read();
+  configuration_.require_all_read(part_axes(general_));
   if (participation_) {
     auto& clients = static_cast<ClientProblem&>(*problem_);
     evaluator_ = std::make_unique<Evaluator>(clients, *network_, general_.metrics, personal);

@@ -88,7 +88,7 @@ ConsensusVariable MethodContext::stepping(ConsensusVariable variable, Role role)
   const StepRule::Place place = role == Role::upper   ? StepRule::Place::upper
                                 : role == Role::lower ? StepRule::Place::lower
                                                       : StepRule::Place::auxiliary;
-  variable.use({network, variable.name(), place, steps, step_memory});
+  variable.use(make_step_rule(steps, {network, variable.name(), place, step_memory}));
   return variable;
 }
 
@@ -206,13 +206,14 @@ void require_served(const MethodEntry& method, const BilevelProblem& problem) {
 }
 
 void require_protected(const MethodEntry& method, const MethodCost& cost,
-                       const StepOptions& steps) {
+                       const Chosen<StepRuleEntry>& steps) {
   const bool averages = cost.p_exact > 0 || cost.q_exact > 0 || cost.scalars_exact > 0 ||
                         cost.per_x.q_exact > 0 || cost.per_y.q_exact > 0 || method.always_exact;
   require(!averages, ErrorKind::usage, "method.name = ", method.name,
           ": the method takes plain means over agents inside its iteration, which no rule protects "
           "from attackers; choose a method such as f2sa or soba");
-  require(steps.rule == "constant", ErrorKind::usage, "steps.rule = ", steps.rule,
+  require(steps->averages == StepRuleEntry::Averages::nothing, ErrorKind::usage,
+          "steps.rule = ", steps->name,
           ": step sizes follow from plain means over agents, which no rule protects from "
           "attackers; choose steps.rule = constant");
 }

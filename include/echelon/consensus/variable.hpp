@@ -3,8 +3,8 @@
 
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <string>
+#include <utility>
 
 #include "echelon/comm/network.hpp"
 #include "echelon/consensus/step_rule.hpp"
@@ -38,8 +38,8 @@ class ConsensusVariable {
   const std::string& name() const { return name_; }
   const StrategyEntry& strategy() const { return *entry_; }
 
-  /// Lets steps set themselves. Before the first step.
-  void use(StepRule rule);
+  /// Lets steps set themselves; nullptr: as they are given. Before the first step.
+  void use(std::unique_ptr<StepRule> rule) { step_rule_ = std::move(rule); }
 
   /// One step against `direction`, a d x m Eigen expression, evaluated once without allocation.
   /// Collective.
@@ -85,7 +85,7 @@ class ConsensusVariable {
   FeasibleSet set_;
   std::unique_ptr<AgentMatrix> value_;  ///< where it is, whoever owns the variable
   std::unique_ptr<ConsensusStrategy> strategy_;
-  std::optional<StepRule> step_rule_;      ///< none: constant
+  std::unique_ptr<StepRule> step_rule_;    ///< nullptr: constant
   std::shared_ptr<ClientStates> clients_;  ///< of a personal variable whose clients take turns
 };
 

@@ -58,10 +58,10 @@ struct MethodContext {
   BilevelProblem& problem;
   Network& network;
   ConsensusOptions consensus;
-  EstimatorOptions estimator;
+  Chosen<EstimatorEntry> estimator{estimator_catalog(), "plain"};
   std::uint64_t seed = 1;               ///< of random compression
   std::map<Role, Network*> networks{};  ///< of variables that do not use `network`
-  StepOptions steps{};
+  Chosen<StepRuleEntry> steps{step_rule_catalog(), "constant"};
   Participation* participation = nullptr;          ///< of rounds in which not all agents take part
   std::shared_ptr<const Attack> attack = nullptr;  ///< nullptr: nobody lies
   std::shared_ptr<StepMemory> step_memory = std::make_shared<StepMemory>();
@@ -189,10 +189,11 @@ struct MethodEntry {
   std::string assumes;  ///< of the problem
   std::string fails;    ///< how it is known to fail
   LowerLevel serves;
-  bool uses_products;            ///< second-order products, so data kernels default to double
-  bool means_first;              ///< combines network means, see MethodContext::exact_means
-  bool always_exact = false;     ///< and averages them exactly, whatever the strategies
-  EstimatorOptions estimator{};  ///< its own, unless a configuration gives another
+  bool uses_products;         ///< second-order products, so data kernels default to double
+  bool means_first;           ///< combines network means, see MethodContext::exact_means
+  bool always_exact = false;  ///< and averages them exactly, whatever the strategies
+  /// Its own, unless a configuration gives another.
+  Chosen<EstimatorEntry> estimator{estimator_catalog(), "plain"};
   std::function<std::vector<OptionDescription>()> options;
   /// Reads its options from section `method`. Collective.
   std::function<std::unique_ptr<Method>(const MethodContext&, Configuration&)> make;
@@ -205,7 +206,8 @@ void require_served(const MethodEntry& method, const BilevelProblem& problem);
 
 /// Throws a usage error if servers are to follow another rule than the mean, or some agents lie,
 /// and the method or its steps average over agents by ways of their own.
-void require_protected(const MethodEntry& method, const MethodCost& cost, const StepOptions& steps);
+void require_protected(const MethodEntry& method, const MethodCost& cost,
+                       const Chosen<StepRuleEntry>& steps);
 
 /// Penalty, implicit, value-function, Moreau, unrolled, zeroth-order and constrained methods.
 const std::vector<MethodEntry>& method_catalog();
