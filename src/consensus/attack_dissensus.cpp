@@ -11,11 +11,15 @@ class Dissensus final : public Attack {
   Dissensus(const ScaledAttackOptions& options, AgentId agents, std::uint64_t seed)
       : Attack(options.fraction, agents, seed), scale_(options.scale) {}
 
-  bool needs_neighbors() const override { return true; }
+  void require_simulable(bool has_server, const std::string& where) const override {
+    require(!has_server, ErrorKind::usage, where,
+            ": attack.kind = dissensus is for agents with neighbors, and this strategy has a "
+            "server; choose gossip-atc or clipped-gossip, or another attack");
+  }
 
   void forge_answers(Network&, AgentView&, const std::vector<double>&,
                      const Occasion&) const override {
-    ECHELON_ASSERT(!needs_neighbors());  // refused where there is a server
+    fail(ErrorKind::internal, "dissensus against a server, which require_simulable refuses");
   }
 
   void forge_message(AgentId, const VectorXd& own, std::span<const Said> heard, const Said&,

@@ -89,14 +89,17 @@ class Configuration::Reader final : public OptionVisitor {
 
  private:
   const Given* find(std::string_view name) {
+    const Given* value = nullptr;
     for (const std::string& section : {section_, otherwise_}) {
-      key_ = section + "." + std::string(name);
-      const auto found = configuration_.given_.find(key_);
+      const std::string key = section + "." + std::string(name);
+      const auto found = configuration_.given_.find(key);
       if (found == configuration_.given_.end()) continue;
-      configuration_.read_.insert(key_);
-      return &found->second;
+      configuration_.read_.insert(key);  // also if another section beats it
+      if (value != nullptr) continue;
+      value = &found->second;
+      key_ = key;
     }
-    return nullptr;
+    return value;
   }
 
   /// Of the value that was found last.

@@ -8,11 +8,6 @@ namespace {
 
 using Length = TrafficTerm::Length;
 
-/// Strategies that a server runs send once per round of several local steps.
-double steps_per_round(const StrategyEntry& strategy, const StrategyOptions& options) {
-  return strategy.served ? static_cast<double>(options.local_steps) : 1.0;
-}
-
 /// What rules that set the step size average at each step.
 void add_step_rule(CompositionCost& cost, const StepRuleEntry& rule, Length length, double steps) {
   using Averages = StepRuleEntry::Averages;
@@ -23,17 +18,9 @@ void add_step_rule(CompositionCost& cost, const StepRuleEntry& rule, Length leng
 
 void add_steps(CompositionCost& cost, const ConsensusOptions& consensus, Role role, Length length,
                double steps) {
-  const StrategyEntry& strategy = consensus.entry(role);
-  const StrategyOptions& options = consensus.options(role);
-  const double vectors = steps * strategy.vectors_sent / steps_per_round(strategy, options);
-  if (vectors == 0) return;
-  if (strategy.name == "all-reduce" || strategy.name == "stale-server" || strategy.served) {
-    cost.traffic.push_back({length, vectors, true});
-  } else if (strategy.compressed) {
-    cost.traffic.push_back({length, vectors, false, &options.compression});
-  } else {
-    cost.traffic.push_back({length, vectors * static_cast<double>(options.mixing_rounds), false});
-  }
+  const StrategyTraits traits = consensus.traits(role);
+  const double vectors = steps * traits.vectors_sent / static_cast<double>(traits.local_steps);
+  if (vectors > 0) cost.traffic.push_back({length, vectors, traits.has_server, traits.compressor});
 }
 
 void add_means(CompositionCost& cost, const MethodCost& method, bool exact, double rounds) {
@@ -103,13 +90,17 @@ CompositionCost cost_of(const GeneralOptions& general, Configuration& configurat
     add_steps(cost, consensus, Role::auxiliary, Length::lower, method.auxiliary_steps);
   } else {
     const bool exact = entry.always_exact || consensus.all_reduced();
-    const auto rounds = static_cast<double>(consensus.all.mixing_rounds);
-    add_means(cost, method, exact, rounds);
+    const auto rounds_of = [](const MixingOptions& mixing) {
+      return static_cast<double>(mixing.mixing_rounds);
+    };
+    add_means(cost, method, exact, rounds_of(consensus.means.mixing));
     if (!exact) {
-      cost.traffic.push_back({Length::upper, method.x_steps * rounds});
-      cost.traffic.push_back({Length::lower, method.y_steps * rounds});
+      const double x_rounds = rounds_of(consensus.mixing_along_means(Role::upper));
+      const double y_rounds = rounds_of(consensus.mixing_along_means(Role::lower));
+      cost.traffic.push_back({Length::upper, method.x_steps * x_rounds});
+      cost.traffic.push_back({Length::lower, method.y_steps * y_rounds});
       if (method.scalar_steps > 0) {
-        cost.traffic.push_back({Length::scalar, method.scalar_steps * rounds});
+        cost.traffic.push_back({Length::scalar, method.scalar_steps * y_rounds});
       }
     }
     if (method.auxiliary_steps > 0) {
@@ -153,12 +144,12 @@ std::string CompositionCost::traffic_text() const {
       double plain = 0;
       for (const TrafficTerm& term : traffic) {
         if (term.length != length || term.reduced != reduced) continue;
-        if (term.compression == nullptr) {
+        if (!term.compressor) {
           plain += term.vectors;
           continue;
         }
         out += text(out.empty() ? "" : " + ", number_text(term.vectors), " ",
-                    term.compression->compressor, "(", length_text(length), ")");
+                    (*term.compressor)->name, "(", length_text(length), ")");
       }
       if (plain > 0) {
         out += text(out.empty() ? "" : " + ", number_text(plain),
@@ -179,9 +170,9 @@ double CompositionCost::bytes(bool reduced, Index p, Index q) const {
     if (term.reduced != reduced) continue;
     const Index numbers = numbers_in(term.length, p, q);
     const double each =
-        term.compression == nullptr
+        !term.compressor
             ? static_cast<double>(numbers) * sizeof(double)
-            : static_cast<double>(make_compressor(*term.compression, numbers)->bytes(numbers));
+            : static_cast<double>(make_compressor(*term.compressor, numbers)->bytes(numbers));
     total += term.vectors * each;
   }
   return total;

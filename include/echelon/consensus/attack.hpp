@@ -50,8 +50,9 @@ class Attack {
   bool attacks(AgentId agent) const { return is_attacker_[static_cast<std::size_t>(agent)] != 0; }
   AgentId attackers() const { return attackers_; }
   AgentId agents() const { return static_cast<AgentId>(is_attacker_.size()); }
-  /// True if it makes no sense against a server.
-  virtual bool needs_neighbors() const { return false; }
+  /// Throws a usage error, beginning with `where`, if it makes no sense against agents that have a
+  /// server in place of neighbors.
+  virtual void require_simulable(bool /*has_server*/, const std::string& /*where*/) const {}
 
   /// Which numbers are drawn: one stream per variable.
   struct Occasion {

@@ -26,9 +26,8 @@ class ConsensusVariable {
   /// compression. Collective. Throws a usage error if the network cannot serve the strategy, or the
   /// strategy loses its exactness under projections, or cannot bear the attack.
   ConsensusVariable(Network& network, std::string name, const VectorXd& start,
-                    const StrategyEntry& strategy, const StrategyOptions& options = {},
-                    std::uint64_t seed = 1, FeasibleSet set = {},
-                    Participation* participation = nullptr,
+                    const Chosen<StrategyEntry>& strategy, std::uint64_t seed = 1,
+                    FeasibleSet set = {}, Participation* participation = nullptr,
                     std::shared_ptr<const Attack> attack = nullptr);
 
   operator const AgentView&() const {
@@ -36,7 +35,7 @@ class ConsensusVariable {
   }  // NOLINT(google-explicit-constructor): reads as the value
   const AgentView& value() const { return *value_; }
   const std::string& name() const { return name_; }
-  const StrategyEntry& strategy() const { return *entry_; }
+  const Chosen<StrategyEntry>& strategy() const { return chosen_; }
 
   /// Lets steps set themselves; nullptr: as they are given. Before the first step.
   void use(std::unique_ptr<StepRule> rule) { step_rule_ = std::move(rule); }
@@ -81,7 +80,7 @@ class ConsensusVariable {
  private:
   Network* network_;
   std::string name_;
-  const StrategyEntry* entry_;
+  Chosen<StrategyEntry> chosen_;
   FeasibleSet set_;
   std::unique_ptr<AgentMatrix> value_;  ///< where it is, whoever owns the variable
   std::unique_ptr<ConsensusStrategy> strategy_;

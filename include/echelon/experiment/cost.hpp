@@ -2,6 +2,7 @@
 /// What an iteration of a composition costs an agent: predicted from the declarations of its parts,
 /// and compared by the tests with what is counted.
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,7 +21,7 @@ struct TrafficTerm {
   } length = Length::upper;
   double vectors = 0;
   bool reduced = false;  ///< averaged over all agents; otherwise sent to each neighbor
-  const CompressionOptions* compression = nullptr;  ///< nullptr: doubles
+  std::optional<Chosen<CompressorEntry>> compressor{};  ///< none: doubles
 };
 
 struct CompositionCost {

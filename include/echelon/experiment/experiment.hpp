@@ -125,10 +125,6 @@ class Experiment {
   std::unique_ptr<Runner> runner_;
 };
 
-/// Suffix of the sections `network-...` and `consensus-...` that are for one variable: x, y,
-/// auxiliary.
-std::string role_name(Role role);
-
 /// The choices between parts that `general` makes, for Configuration::require_all_read.
 std::vector<PartAxis> part_axes(const GeneralOptions& general);
 

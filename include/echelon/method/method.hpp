@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "echelon/comm/network.hpp"
@@ -34,22 +35,40 @@ class Method {
 /// What of the method a strategy or a network is for.
 enum class Role { upper, lower, auxiliary };
 
-/// Which strategy each variable uses; names of the catalog.
-struct ConsensusOptions {
-  std::string strategy = "gt-atc";
-  std::string x{};          ///< empty: as `strategy`
-  std::string y{};          ///< empty: as `strategy`
-  std::string auxiliary{};  ///< empty: as y
-  StrategyOptions all{};    ///< of all variables, unless the next ones are given
-  std::map<Role, StrategyOptions> of{};
+/// Suffix of the sections `network-...` and `consensus-...` that are for one variable: x, y,
+/// auxiliary.
+std::string role_name(Role role);
 
-  void visit(OptionVisitor& visitor);  ///< section `consensus`
-  const StrategyEntry& entry(Role role) const;
-  const StrategyOptions& options(Role role) const;
+struct MethodEntry;
+
+/// Which strategy each variable uses, with its options.
+struct ConsensusOptions {
+  Chosen<StrategyEntry> upper, lower, auxiliary;
+  /// Of methods that combine network means.
+  MeanOptions means{};
+  /// How variables that step along combined means mix, unless as `means.mixing`.
+  std::map<Role, MixingOptions> mixing_of_means{};
+
+  /// One strategy for all variables, with its defaults.
+  explicit ConsensusOptions(std::string_view strategy = "gt-atc")
+      : ConsensusOptions(Chosen<StrategyEntry>(strategy_catalog(), strategy)) {}
+  explicit ConsensusOptions(const Chosen<StrategyEntry>& strategy)
+      : upper(strategy), lower(strategy), auxiliary(strategy) {}
+
+  /// Reads sections `consensus` and, for one variable, `consensus-x`, `consensus-y` and
+  /// `consensus-auxiliary`, of which each beats the former. What the method makes no use of stays
+  /// unread.
+  void read_from(Configuration& configuration, const MethodEntry& method);
+
+  const Chosen<StrategyEntry>& of(Role role) const;
+  Chosen<StrategyEntry>& of(Role role);
+  const StrategyEntry& entry(Role role) const { return *of(role); }
+  StrategyTraits traits(Role role) const { return traits_of(of(role)); }
+  const MixingOptions& mixing_along_means(Role role) const;
   /// True if agents keep lower-level values of their own. Throws a usage error if y and its
   /// auxiliary disagree on that.
   bool personal() const;
-  /// True if x and y use all-reduce.
+  /// True if x and y are averaged exactly at each step.
   bool all_reduced() const;
 };
 
@@ -87,7 +106,7 @@ struct MethodContext {
   // throw a usage error for a personal lower level.
   // ------------------------------------------------
 
-  /// True if x and y use all-reduce: then means are exact, and all agents take the same step.
+  /// True if x and y are averaged exactly: then means are exact, and all agents take the same step.
   /// Otherwise means come from dynamic average consensus, and variables move by adapt-then-combine.
   bool exact_means() const;
   /// A copy with all-reduce for everything: for methods that average exactly, whatever was chosen.
