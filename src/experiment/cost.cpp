@@ -1,6 +1,7 @@
 #include "echelon/experiment/cost.hpp"
 
 #include <Eigen/LU>
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <utility>
@@ -19,16 +20,6 @@ struct Counts {
 };
 
 constexpr Index line = 8;  // numbers in a cache line
-
-const StrategyOptions& options_of(const GeneralOptions& general, bool upper) {
-  return general.consensus.options(upper ? Role::upper : Role::lower);
-}
-
-std::int64_t compressed_bytes(const GeneralOptions& general, bool upper, Index p, Index q) {
-  const Index dimension = upper ? p : q;
-  return static_cast<std::int64_t>(
-      make_compressor(options_of(general, upper).compression, dimension)->bytes(dimension));
-}
 
 Counts counts_of(const detail::TrialCount& trial) {
   double to_neighbors = 0;
@@ -75,16 +66,23 @@ void append(std::string& text, double share, const char* length) {
 
 std::vector<CompressedMessages> compressed_in(const GeneralOptions& general,
                                               const detail::TrialCount& trial, Index p, Index q) {
-  double of_upper = 0;
-  double of_lower = 0;
+  std::vector<CompressedMessages> all;
+  for (const Role role : {Role::upper, Role::lower, Role::auxiliary}) {
+    const auto compressor = general.consensus.traits(role).compressor;
+    if (!compressor || trial.roles.count(role) == 0) continue;
+    all.push_back({*compressor, role == Role::upper, 0});
+  }
   for (const RoundNote& round : trial.rounds) {
     if (round.kind != Kind::compressed) continue;
-    const bool upper = round.bytes == compressed_bytes(general, true, p, q);
-    (upper ? of_upper : of_lower) += 1 / trial.iterations;
+    const auto sent = std::find_if(all.begin(), all.end(), [&](const auto& messages) {
+      const Index dimension = messages.upper ? p : q;
+      const auto bytes = make_compressor(messages.compressor, dimension)->bytes(dimension);
+      return static_cast<std::int64_t>(bytes) == round.bytes;
+    });
+    ECHELON_ASSERT(sent != all.end());
+    sent->messages += 1 / trial.iterations;
   }
-  std::vector<CompressedMessages> all;
-  if (of_upper > 0) all.push_back({options_of(general, true).compression, true, of_upper});
-  if (of_lower > 0) all.push_back({options_of(general, false).compression, false, of_lower});
+  std::erase_if(all, [](const auto& messages) { return messages.messages == 0; });
   return all;
 }
 
@@ -109,7 +107,8 @@ std::string Growth::text() const {
 Varies varies(const GeneralOptions& general) {
   if (general.participation.is_asynchronous()) return Varies::at_most;
   const Varies method = general.method->varies(general.method.options());
-  if (method == Varies::exact && general.estimator.name == "reuse") return Varies::on_average;
+  if (method == Varies::exact && general.estimator->traits(general.estimator.options()).calls_vary)
+    return Varies::on_average;
   return method;
 }
 
@@ -149,7 +148,7 @@ std::string CompositionCost::traffic_text() const {
   std::string neighbors = to_neighbors.is_zero() ? "" : to_neighbors.text();
   for (const CompressedMessages& messages : compressed) {
     neighbors += text(neighbors.empty() ? "" : " + ", number_text(messages.messages), " ",
-                      messages.compression.compressor, messages.upper ? "(p)" : "(q)");
+                      messages.compressor->name, messages.upper ? "(p)" : "(q)");
   }
   if (neighbors.empty() && averaged.is_zero()) return "nothing";
   std::string all;
@@ -164,9 +163,8 @@ double CompositionCost::bytes(bool reduced, Index p, Index q) const {
   double total = to_neighbors(p, q) * sizeof(double);
   for (const CompressedMessages& messages : compressed) {
     const Index dimension = messages.upper ? p : q;
-    total +=
-        messages.messages *
-        static_cast<double>(make_compressor(messages.compression, dimension)->bytes(dimension));
+    total += messages.messages *
+             static_cast<double>(make_compressor(messages.compressor, dimension)->bytes(dimension));
   }
   return total;
 }

@@ -108,7 +108,7 @@ SharedSchedule trial_schedule() {
 std::uint64_t window_of(const GeneralOptions& general, Varies varies) {
   std::int64_t window = varies == Varies::on_average ? 240 : 1;
   for (const Role role : {Role::upper, Role::lower, Role::auxiliary}) {
-    window = std::lcm(window, general.consensus.options(role).local_steps);
+    window = std::lcm(window, general.consensus.traits(role).local_steps);
   }
   return static_cast<std::uint64_t>(std::clamp<std::int64_t>(window, 1, 10000));
 }
@@ -155,6 +155,15 @@ TrialCount run_trial(const GeneralOptions& general, Index p, Index q) {
     if (next.gradients < counted.gradients) counted = std::move(next);
   }
   return counted;
+}
+
+std::set<Role> roles_of(const Chosen<MethodEntry>& method) {
+  constexpr Index dimension = 16;
+  Network network(Communicator::alone(), trial_schedule());
+  TrialProblem problem(network.agents(), dimension, dimension, method->serves);
+  const MethodContext context{problem, network, ConsensusOptions("gossip-atc")};
+  method->make(context, method.options());
+  return *context.roles;
 }
 
 }  // namespace echelon::detail

@@ -25,4 +25,7 @@ struct TrialCount {
 /// x in R^p, y in R^q. Throws what the composition throws when it is made.
 TrialCount run_trial(const GeneralOptions& general, Index p, Index q);
 
+/// Of the variables that a method moves by the strategy that was chosen for them.
+std::set<Role> roles_of(const Chosen<MethodEntry>& method);
+
 }  // namespace echelon::detail

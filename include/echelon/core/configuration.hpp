@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -11,6 +12,19 @@
 #include "echelon/core/part.hpp"
 
 namespace echelon {
+
+/// A choice between parts, for messages about options that the chosen ones do not have.
+struct PartAxis {
+  struct Part {
+    std::string name;
+    std::vector<std::string> options;  ///< names without the section
+  };
+  std::string section;
+  std::string key;  ///< names the part
+  std::vector<Part> parts;
+  /// The parts in use; empty: the one that the option `section.key` names, if it was declared.
+  std::vector<std::string> chosen{};
+};
 
 /// Keys are `section.name`. Parts of the program `read` the sections they own; whatever stays
 /// unread is an error.
@@ -21,22 +35,21 @@ class Configuration {
   void set(const std::string& key, const std::string& value, const std::string& origin);
 
   /// Sets every option of `options` that was given, checks it, and records the declaration for
-  /// `resolved`.
+  /// `resolved`. What `section` does not give is taken from the section `otherwise`.
   template <class Options>
-  void read(std::string_view section, Options& options) {
-    apply(section, [&](OptionVisitor& visitor) { options.visit(visitor); });
+  void read(std::string_view section, Options& options, std::string_view otherwise = {}) {
+    apply(section, otherwise, [&](OptionVisitor& visitor) { options.visit(visitor); });
+  }
+  /// The same for a part that is chosen by the option `key`, with its options.
+  template <class Chosen>
+  void read_part(std::string_view section, std::string_view key, Chosen& part,
+                 std::string_view help) {
+    apply(section, {}, [&](OptionVisitor& visitor) { part.visit(visitor, key, help); });
   }
 
-  /// Lets `key` of a section choose a part, and reads the options of the part that was chosen.
-  template <class Entry>
-  void choose(std::string_view section, std::string_view key, Chosen<Entry>& chosen,
-              std::string_view help) {
-    apply(section, [&](OptionVisitor& visitor) { chosen.visit(visitor, key, help); });
-  }
-
-  /// Throws a usage error for the first given key that nothing has read, with the nearest known
-  /// name.
-  void require_all_read() const;
+  /// Throws a usage error with a line for each given key that nothing has read: which parts of
+  /// `axes` do, or the nearest known name. An axis whose parts hold others comes after those.
+  void require_all_read(const std::vector<PartAxis>& axes = {}) const;
 
   /// What was given, as text for another rank, and from it.
   std::string packed() const;
@@ -59,9 +72,12 @@ class Configuration {
   };
   class Reader;
 
-  void apply(std::string_view section, const std::function<void(OptionVisitor&)>& visit);
+  void apply(std::string_view section, std::string_view otherwise,
+             const std::function<void(OptionVisitor&)>& visit);
+  std::string reason(const std::string& key, const std::vector<PartAxis>& axes) const;
 
   std::map<std::string, Given> given_;
+  std::set<std::string> read_;  ///< of the given keys
   std::vector<OptionDescription> declared_;
 };
 
