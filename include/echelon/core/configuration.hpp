@@ -9,7 +9,6 @@
 #include <vector>
 
 #include "echelon/core/options.hpp"
-#include "echelon/core/part.hpp"
 
 namespace echelon {
 
