@@ -86,11 +86,10 @@ Outcome descend(const Quadratic& problem, Network& network, const VectorXd& poin
                 const Settings& settings, double goal, double budget) {
   constexpr int most_iterations = 6000;
   constexpr int stride = 5;  // iterations between looks at the error
-  StrategyOptions options;
-  options.compression.compressor = settings.compressor;
-  options.consensus_step = settings.consensus_step;
-  const StrategyEntry& entry = find_entry(strategy_catalog(), settings.strategy, "strategy");
-  const auto strategy = entry.make({network, "x", point.size(), options, 1});
+  const CompressedOptions options{.consensus_step = settings.consensus_step,
+                                  .compressor = {compressor_catalog(), settings.compressor}};
+  const auto strategy =
+      strategy_catalog().at(settings.strategy).make({network, "x", point.size(), options, 1});
   AgentMatrix value(point.size(), agents);
   AgentMatrix direction(point.size(), agents);
   strategy->begin(value);

@@ -66,12 +66,9 @@ Way gossip(const char* name, const Setting& setting, const char* topology) {
 /// sent.
 Way compressed_ring(const Setting& setting) {
   auto agents = std::make_shared<Agents>(setting, "ring");
-  echelon::StrategyOptions options;
-  options.compression.compressor = "top-k";
-  options.compression.ratio = 0.1;
-  const auto& entry = echelon::find_entry(echelon::strategy_catalog(), "choco", "strategy");
+  const echelon::Chosen<echelon::StrategyEntry> choco(echelon::strategy_catalog(), "choco");
   std::shared_ptr<echelon::ConsensusStrategy> strategy =
-      entry.make({agents->network, "x", setting.dimension, options, 1});
+      choco->make({agents->network, "x", setting.dimension, choco.options(), 1});
   strategy->begin(agents->x);
   auto still = std::make_shared<AgentMatrix>(setting.dimension, 1);
   return {"ring, top 10 %", [=] { strategy->advance(agents->x, *still, 0); },

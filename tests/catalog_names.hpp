@@ -9,10 +9,10 @@
 
 namespace echelon::testing_support {
 
-template <class Entry>
-auto every_name(const std::vector<Entry>& catalog) {
+template <class Catalog>
+auto every_name(const Catalog& catalog) {
   std::vector<std::string> names;
-  for (const Entry& entry : catalog) names.push_back(entry.name);
+  for (const auto& entry : catalog) names.push_back(entry.name);
   return testing::ValuesIn(names);
 }
 

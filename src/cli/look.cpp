@@ -102,7 +102,7 @@ Shown shown_preset(const Preset& preset) {
                                    std::pair{Role::auxiliary, "auxiliaries"}}) {
     composition += text(", ", name, " by ", general.consensus.entry(role).name);
   }
-  composition += ", estimator " + general.estimator.name;
+  composition += ", estimator " + general.estimator->name;
   std::vector<std::string> facts{origin_text(preset.origin),
                                  "composition: " + composition,
                                  "numbers sent per agent and iteration: " + cost.traffic_text(),
@@ -115,6 +115,21 @@ Shown shown_preset(const Preset& preset) {
   for (const auto& [key, value] : preset.settings) settings += "\n  " + key + " = " + value;
   facts.push_back(settings);
   return {"presets", preset.name, preset.summary, method.formula, preset.reference, "", {}, facts};
+}
+
+template <class Entry>
+void add_parts(std::vector<Shown>& all, const std::string& kind, const std::string& section,
+               const PartList<Entry>& parts) {
+  for (const Entry& entry : parts) {
+    all.push_back({kind,
+                   entry.name,
+                   entry.summary,
+                   entry.formula,
+                   entry.reference,
+                   section,
+                   describe_options(entry.options),
+                   {}});
+  }
 }
 
 std::vector<Shown> everything() {
@@ -144,40 +159,27 @@ std::vector<Shown> everything() {
               " unless problem.precision says otherwise"}});
   }
   for (const auto& entry : strategy_catalog()) {
+    const StrategyTraits traits = entry.traits(entry.options);
     all.push_back({"consensus",
                    entry.name,
                    entry.summary,
                    entry.recursion,
                    entry.reference,
                    "consensus",
-                   describe_options(StrategyOptions{}),
-                   {"asks for " + need_text(entry.need) +
-                        (entry.changing_network ? ", which may change from round to round"
-                                                : ", the same at every round"),
-                    "vectors sent per step: " + number_text(entry.vectors_sent),
+                   describe_options(entry.options),
+                   {"asks for " + need_text(traits.need) +
+                        (traits.changing_network ? ", which may change from round to round"
+                                                 : ", the same at every round"),
+                    "vectors sent per step: " +
+                        number_text(traits.vectors_sent / static_cast<double>(traits.local_steps)),
                     std::string("constant steps on heterogeneous agents: ") +
-                        (entry.exact_on_heterogeneous ? "exact" : "biased")}});
+                        (traits.exact_on_heterogeneous ? "exact" : "biased")}});
   }
-  for (const auto& entry : compressor_catalog()) {
-    all.push_back({"compressors",
-                   entry.name,
-                   entry.summary,
-                   entry.formula,
-                   entry.reference,
-                   "consensus",
-                   describe_options(CompressionOptions{}),
-                   {}});
-  }
-  for (const auto& entry : estimator_catalog()) {
-    all.push_back({"estimators",
-                   entry.name,
-                   entry.summary,
-                   entry.formula,
-                   entry.reference,
-                   "estimator",
-                   describe_options(EstimatorOptions{}),
-                   {}});
-  }
+  add_parts(all, "aggregation", "consensus", aggregation_catalog());
+  add_parts(all, "compressors", "consensus", compressor_catalog());
+  add_parts(all, "estimators", "estimator", estimator_catalog());
+  add_parts(all, "steps", "steps", step_rule_catalog());
+  add_parts(all, "attacks", "attack", attack_catalog());
   for (const auto& entry : topology_catalog()) {
     all.push_back({"topologies",
                    entry.name,
@@ -193,8 +195,9 @@ std::vector<Shown> everything() {
 }
 
 const std::vector<std::string>& kinds() {
-  static const std::vector<std::string> names = {
-      "problems", "methods", "consensus", "compressors", "estimators", "topologies", "presets"};
+  static const std::vector<std::string> names = {"problems",    "methods",    "consensus",
+                                                 "compressors", "estimators", "topologies",
+                                                 "steps",       "attacks",    "presets"};
   return names;
 }
 
@@ -324,7 +327,7 @@ std::string help_text() {
                                                        every combination in a run directory of its own, and a table of them all; J at
                                                        once; --command "mpirun -n 4" starts each; --dry-run lists them, --task I makes one;
                                                        the same command again goes on. echelon sweep --table DIR shows the table
-  echelon list [problems|methods|consensus|compressors|estimators|topologies|presets]
+  echelon list [problems|methods|consensus|aggregation|compressors|estimators|steps|attacks|topologies|presets]
   echelon describe NAME                                formula, reference, and options with defaults
   echelon topology NAME|FILE [--agents N ...]          certificate (standard error) and DOT graph (standard output); --svg FILE draws
                                                        a picture, --write FILE saves the weights (.txt, .mtx, .graph, .graphml)

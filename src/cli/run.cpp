@@ -65,17 +65,17 @@ void print_bias_note(Experiment& experiment) {
   const Eigen::MatrixXd& table = experiment.runner().table();
   if (table.rows() == 0 || experiment.network().size() == 1) return;
   if (experiment.method_entry().means_first) return;
-  const std::pair<const StrategyEntry*, const char*> variables[] = {
-      {&consensus.entry(Role::upper), "x"}, {&consensus.entry(Role::lower), "y"}};
-  for (const auto& [strategy, name] : variables) {
-    if (strategy->exact_on_heterogeneous) continue;
+  for (const Role role : {Role::upper, Role::lower}) {
+    const std::string name = role_name(role);
+    if (consensus.traits(role).exact_on_heterogeneous) continue;
     for (std::size_t c = 0; c < columns.size(); ++c) {
-      if (columns[c].name != std::string("consensus_error_") + name) continue;
+      if (columns[c].name != "consensus_error_" + name) continue;
       std::printf(
           "note: %s of %s keeps a bias in proportion to step x heterogeneity: agents still differ, "
           "consensus_error_%s = %.3g; "
           "gradient tracking (gt-atc) has no such bias\n",
-          strategy->name.c_str(), name, name, table(table.rows() - 1, static_cast<Index>(c)));
+          consensus.entry(role).name.c_str(), name.c_str(), name.c_str(),
+          table(table.rows() - 1, static_cast<Index>(c)));
     }
   }
 }

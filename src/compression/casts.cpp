@@ -3,8 +3,8 @@
 #include <limits>
 
 #include "bits.hpp"
+#include "echelon/compression/compressor.hpp"
 #include "echelon/core/error.hpp"
-#include "entries.hpp"
 #include "numbers.hpp"
 
 namespace echelon::detail {
@@ -78,26 +78,23 @@ class Cast final : public Compressor {
 
 }  // namespace
 
-CompressorEntry float32_entry() {
-  return {
-      .name = "float32",
-      .summary = "single precision",
-      .formula =
-          "Q(v)_j = v_j rounded to nearest, 24 significant bits, |v_j| < 2^128; "
-          "delta = 1 - 2^-48 for |v_j| >= 2^-126; 32 d bits",
-      .reference = "IEEE Std 754-2019",
-      .make = [](const CompressionOptions&, Index) { return std::make_unique<Cast<Float32>>(); }};
-}
-
-CompressorEntry bfloat16_entry() {
-  return {
-      .name = "bfloat16",
-      .summary = "the range of single precision in half its bytes",
-      .formula =
-          "Q(v)_j = v_j rounded to nearest even, 8 significant bits, |v_j| < 2^128; "
-          "delta = 1 - 2^-16 for |v_j| >= 2^-126; 16 d bits",
-      .reference = "D. Kalamkar et al., 2019, arXiv:1905.12322",
-      .make = [](const CompressionOptions&, Index) { return std::make_unique<Cast<Bfloat16>>(); }};
+std::vector<CompressorEntry> casts_parts() {
+  return {{.name = "float32",
+           .summary = "single precision",
+           .formula = "Q(v)_j = v_j rounded to nearest, 24 significant bits, |v_j| < 2^128; "
+                      "delta = 1 - 2^-48 for |v_j| >= 2^-126; 32 d bits",
+           .reference = "IEEE Std 754-2019",
+           .aliases = {"fp32"},
+           .options = {},
+           .make = [](const PartOptions&, Index) { return std::make_unique<Cast<Float32>>(); }},
+          {.name = "bfloat16",
+           .summary = "the range of single precision in half its bytes",
+           .formula = "Q(v)_j = v_j rounded to nearest even, 8 significant bits, |v_j| < 2^128; "
+                      "delta = 1 - 2^-16 for |v_j| >= 2^-126; 16 d bits",
+           .reference = "D. Kalamkar et al., 2019, arXiv:1905.12322",
+           .aliases = {"bf16"},
+           .options = {},
+           .make = [](const PartOptions&, Index) { return std::make_unique<Cast<Bfloat16>>(); }}};
 }
 
 }  // namespace echelon::detail

@@ -1,6 +1,6 @@
 #include "bits.hpp"
+#include "echelon/compression/compressor.hpp"
 #include "echelon/core/error.hpp"
-#include "entries.hpp"
 #include "numbers.hpp"
 
 namespace echelon::detail {
@@ -28,12 +28,14 @@ class Identity final : public Compressor {
 
 }  // namespace
 
-CompressorEntry identity_entry() {
-  return {.name = "identity",
-          .summary = "all numbers in double precision",
-          .formula = "Q(v) = v",
-          .reference = "",
-          .make = [](const CompressionOptions&, Index) { return std::make_unique<Identity>(); }};
+std::vector<CompressorEntry> identity_parts() {
+  return {{.name = "identity",
+           .summary = "all numbers in double precision",
+           .formula = "Q(v) = v",
+           .reference = "",
+           .aliases = {"none"},
+           .options = {},
+           .make = [](const PartOptions&, Index) { return std::make_unique<Identity>(); }}};
 }
 
 }  // namespace echelon::detail

@@ -4,11 +4,19 @@
 #include <cmath>
 
 #include "bits.hpp"
+#include "echelon/compression/compressor.hpp"
 #include "echelon/core/error.hpp"
-#include "entries.hpp"
 #include "numbers.hpp"
 
-namespace echelon::detail {
+namespace echelon {
+
+void LowRankOptions::visit(OptionVisitor& visitor) {
+  visitor("compression_rank", rank, at_least(1), "columns of each factor");
+  visitor("compression_rows", rows, at_least(0),
+          "rows of the variable as a matrix, filled column by column; 0 = as square as possible");
+}
+
+namespace detail {
 
 namespace {
 
@@ -124,7 +132,8 @@ class LowRank final : public Compressor {
   std::int64_t rows_;
 };
 
-std::unique_ptr<Compressor> make_low_rank(const CompressionOptions& options, Index dimension) {
+std::unique_ptr<Compressor> make_low_rank(const PartOptions& given, Index dimension) {
+  const auto& options = given.as<LowRankOptions>();
   require(options.rows <= dimension, ErrorKind::usage,
           "consensus.compression_rows = ", options.rows,
           ": more rows than numbers (the variable has ", dimension, "); choose at most ", dimension,
@@ -139,18 +148,21 @@ std::unique_ptr<Compressor> make_low_rank(const CompressionOptions& options, Ind
 
 }  // namespace
 
-CompressorEntry low_rank_entry() {
-  return {.name = "low-rank",
-          .summary = "two factors of rank r of the variable as a matrix",
-          .formula =
-              "Q(M) = P P^T M, M = v as rows x columns, P orthonormal of r columns by two "
-              "steps of subspace iteration from the largest columns; delta = r / min(rows, "
-              "columns); 64 r (rows + columns) bits",
-          .reference =
-              "T. Vogels, S. P. Karimireddy, M. Jaggi, NeurIPS 2019, arXiv:1905.13727; start by "
-              "pivoting: N. Halko, P.-G. Martinsson, J. Tropp, SIAM Review 53(2), 2011, "
-              "arXiv:0909.4061",
-          .make = make_low_rank};
+std::vector<CompressorEntry> low_rank_parts() {
+  return {{.name = "low-rank",
+           .summary = "two factors of rank r of the variable as a matrix",
+           .formula = "Q(M) = P P^T M, M = v as rows x columns, P orthonormal of r columns by two "
+                      "steps of subspace iteration from the largest columns; delta = r / min(rows, "
+                      "columns); 64 r (rows + columns) bits",
+           .reference =
+               "T. Vogels, S. P. Karimireddy, M. Jaggi, NeurIPS 2019, arXiv:1905.13727; start by "
+               "pivoting: N. Halko, P.-G. Martinsson, J. Tropp, SIAM Review 53(2), 2011, "
+               "arXiv:0909.4061",
+           .aliases = {"powersgd"},
+           .options = LowRankOptions{},
+           .make = make_low_rank}};
 }
 
-}  // namespace echelon::detail
+}  // namespace detail
+
+}  // namespace echelon

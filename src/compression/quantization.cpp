@@ -2,11 +2,20 @@
 #include <cmath>
 
 #include "bits.hpp"
+#include "echelon/compression/compressor.hpp"
 #include "echelon/core/error.hpp"
-#include "entries.hpp"
 #include "numbers.hpp"
 
-namespace echelon::detail {
+namespace echelon {
+
+void QuantizationOptions::visit(OptionVisitor& visitor) {
+  visitor("compression_bits", bits, between(1, 8),
+          "bits per entry for its magnitude, besides the sign");
+  visitor("compression_block", block, at_least(0),
+          "consecutive entries that share one norm; 0 = all");
+}
+
+namespace detail {
 
 namespace {
 
@@ -109,20 +118,23 @@ class Quantization final : public Compressor {
 
 }  // namespace
 
-CompressorEntry quantization_entry() {
-  return {.name = "quantization",
-          .summary = "magnitudes rounded at random to 2^bits - 1 steps of the norm of their block",
-          .formula =
-              "Q(v)_j = |v| sign(v_j) xi_j with xi_j = l/s or (l+1)/s, s = 2^bits - 1, "
-              "l = floor(s |v_j| / |v|), E xi_j = |v_j| / |v|, for each block of d_b "
-              "entries; variance min(d_b/s^2, sqrt(d_b)/s); 64 bits per block and bits + 1 "
-              "per entry",
-          .reference =
-              "D. Alistarh, D. Grubic, J. Li, R. Tomioka, M. Vojnovic, NeurIPS 2017, "
-              "arXiv:1610.02132",
-          .make = [](const CompressionOptions& options, Index) {
-            return std::make_unique<Quantization>(options.bits, options.block);
-          }};
+std::vector<CompressorEntry> quantization_parts() {
+  return {{.name = "quantization",
+           .summary = "magnitudes rounded at random to 2^bits - 1 steps of the norm of their block",
+           .formula = "Q(v)_j = |v| sign(v_j) xi_j with xi_j = l/s or (l+1)/s, s = 2^bits - 1, "
+                      "l = floor(s |v_j| / |v|), E xi_j = |v_j| / |v|, for each block of d_b "
+                      "entries; variance min(d_b/s^2, sqrt(d_b)/s); 64 bits per block and bits + 1 "
+                      "per entry",
+           .reference = "D. Alistarh, D. Grubic, J. Li, R. Tomioka, M. Vojnovic, NeurIPS 2017, "
+                        "arXiv:1610.02132",
+           .aliases = {"qsgd"},
+           .options = QuantizationOptions{},
+           .make = [](const PartOptions& options, Index) {
+             const auto& chosen = options.as<QuantizationOptions>();
+             return std::make_unique<Quantization>(chosen.bits, chosen.block);
+           }}};
 }
 
-}  // namespace echelon::detail
+}  // namespace detail
+
+}  // namespace echelon

@@ -2,8 +2,8 @@
 #include <cmath>
 
 #include "bits.hpp"
+#include "echelon/compression/compressor.hpp"
 #include "echelon/core/error.hpp"
-#include "entries.hpp"
 #include "numbers.hpp"
 
 namespace echelon::detail {
@@ -76,28 +76,28 @@ class RandomK final : public Compressor {
 
 }  // namespace
 
-CompressorEntry random_k_entry() {
-  return {.name = "random-k",
-          .summary = "k = ceil(ratio d) entries at random places that both sides draw",
-          .formula =
-              "Q(v)_j = v_j for j in a uniform set of k indices, else 0; "
-              "delta = k/d; 64 k bits",
-          .reference = "S. Stich, J.-B. Cordonnier, M. Jaggi, NeurIPS 2018, arXiv:1809.07599",
-          .make = [](const CompressionOptions& options, Index) {
-            return std::make_unique<RandomK>(options.ratio, false);
-          }};
-}
-
-CompressorEntry random_k_unbiased_entry() {
-  return {.name = "random-k-unbiased",
-          .summary = "random-k times d/k: right on average, but larger than v",
-          .formula =
-              "Q(v)_j = (d/k) v_j for j in a uniform set of k = ceil(ratio d) indices, "
-              "else 0; variance d/k - 1; 64 k bits",
-          .reference = "J. Wangni, J. Wang, J. Liu, T. Zhang, NeurIPS 2018, arXiv:1710.09854",
-          .make = [](const CompressionOptions& options, Index) {
-            return std::make_unique<RandomK>(options.ratio, true);
-          }};
+std::vector<CompressorEntry> random_k_parts() {
+  return {{.name = "random-k",
+           .summary = "k = ceil(ratio d) entries at random places that both sides draw",
+           .formula = "Q(v)_j = v_j for j in a uniform set of k indices, else 0; "
+                      "delta = k/d; 64 k bits",
+           .reference = "S. Stich, J.-B. Cordonnier, M. Jaggi, NeurIPS 2018, arXiv:1809.07599",
+           .aliases = {"rand-k"},
+           .options = KeptEntriesOptions{},
+           .make =
+               [](const PartOptions& options, Index) {
+                 return std::make_unique<RandomK>(options.as<KeptEntriesOptions>().ratio, false);
+               }},
+          {.name = "random-k-unbiased",
+           .summary = "random-k times d/k: right on average, but larger than v",
+           .formula = "Q(v)_j = (d/k) v_j for j in a uniform set of k = ceil(ratio d) indices, "
+                      "else 0; variance d/k - 1; 64 k bits",
+           .reference = "J. Wangni, J. Wang, J. Liu, T. Zhang, NeurIPS 2018, arXiv:1710.09854",
+           .aliases = {},
+           .options = KeptEntriesOptions{},
+           .make = [](const PartOptions& options, Index) {
+             return std::make_unique<RandomK>(options.as<KeptEntriesOptions>().ratio, true);
+           }}};
 }
 
 }  // namespace echelon::detail

@@ -2,11 +2,18 @@
 #include <cmath>
 
 #include "bits.hpp"
+#include "echelon/compression/compressor.hpp"
 #include "echelon/core/error.hpp"
-#include "entries.hpp"
 #include "numbers.hpp"
 
-namespace echelon::detail {
+namespace echelon {
+
+void SignOptions::visit(OptionVisitor& visitor) {
+  visitor("compression_block", block, at_least(0),
+          "consecutive entries that share one mean magnitude; 0 = all");
+}
+
+namespace detail {
 
 namespace {
 
@@ -76,17 +83,20 @@ class Sign final : public Compressor {
 
 }  // namespace
 
-CompressorEntry sign_entry() {
-  return {
-      .name = "sign",
-      .summary = "signs, and the mean magnitude of each block",
-      .formula =
-          "Q(v) = (|v|_1 / d_b) sign(v) for each block of d_b entries, sign(0) = 1; "
-          "delta = |v|_1^2 / (d_b |v|_2^2) >= 1/d_b; 64 bits per block and 1 per entry",
-      .reference = "S. P. Karimireddy, Q. Rebjock, S. Stich, M. Jaggi, ICML 2019, arXiv:1901.09847",
-      .make = [](const CompressionOptions& options, Index) {
-        return std::make_unique<Sign>(options.block);
-      }};
+std::vector<CompressorEntry> sign_parts() {
+  return {{.name = "sign",
+           .summary = "signs, and the mean magnitude of each block",
+           .formula = "Q(v) = (|v|_1 / d_b) sign(v) for each block of d_b entries, sign(0) = 1; "
+                      "delta = |v|_1^2 / (d_b |v|_2^2) >= 1/d_b; 64 bits per block and 1 per entry",
+           .reference =
+               "S. P. Karimireddy, Q. Rebjock, S. Stich, M. Jaggi, ICML 2019, arXiv:1901.09847",
+           .aliases = {},
+           .options = SignOptions{},
+           .make = [](const PartOptions& options, Index) {
+             return std::make_unique<Sign>(options.as<SignOptions>().block);
+           }}};
 }
 
-}  // namespace echelon::detail
+}  // namespace detail
+
+}  // namespace echelon

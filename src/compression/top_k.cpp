@@ -3,11 +3,18 @@
 #include <cmath>
 
 #include "bits.hpp"
+#include "echelon/compression/compressor.hpp"
 #include "echelon/core/error.hpp"
-#include "entries.hpp"
 #include "numbers.hpp"
 
-namespace echelon::detail {
+namespace echelon {
+
+void KeptEntriesOptions::visit(OptionVisitor& visitor) {
+  visitor("compression_ratio", ratio, above_up_to(0, 1),
+          "share of the entries that is sent, rounded up");
+}
+
+namespace detail {
 
 namespace {
 
@@ -93,16 +100,19 @@ class TopK final : public Compressor {
 
 }  // namespace
 
-CompressorEntry top_k_entry() {
-  return {.name = "top-k",
-          .summary = "the k = ceil(ratio d) entries of largest magnitude, and their indices",
-          .formula =
-              "Q(v)_j = v_j if |v_j| is among the k largest (ties: lower index), else 0; "
-              "delta = k/d; k (64 + ceil(log2 d)) bits",
-          .reference = "S. Stich, J.-B. Cordonnier, M. Jaggi, NeurIPS 2018, arXiv:1809.07599",
-          .make = [](const CompressionOptions& options, Index) {
-            return std::make_unique<TopK>(options.ratio);
-          }};
+std::vector<CompressorEntry> top_k_parts() {
+  return {{.name = "top-k",
+           .summary = "the k = ceil(ratio d) entries of largest magnitude, and their indices",
+           .formula = "Q(v)_j = v_j if |v_j| is among the k largest (ties: lower index), else 0; "
+                      "delta = k/d; k (64 + ceil(log2 d)) bits",
+           .reference = "S. Stich, J.-B. Cordonnier, M. Jaggi, NeurIPS 2018, arXiv:1809.07599",
+           .aliases = {"topk"},
+           .options = KeptEntriesOptions{},
+           .make = [](const PartOptions& options, Index) {
+             return std::make_unique<TopK>(options.as<KeptEntriesOptions>().ratio);
+           }}};
 }
 
-}  // namespace echelon::detail
+}  // namespace detail
+
+}  // namespace echelon

@@ -1,4 +1,3 @@
-#include "echelon/consensus/aggregation.hpp"
 #include "strategies.hpp"
 
 namespace echelon::detail {
@@ -8,7 +7,8 @@ namespace {
 /// S <- S - a mean(G), or what consensus.aggregation makes of G
 class AllReduce final : public ConsensusStrategy {
  public:
-  explicit AllReduce(const StrategyContext& context) : aggregate_(context) {}
+  explicit AllReduce(const StrategyContext& context)
+      : aggregate_(aggregator_of(context, context.options.as<ServerOptions>().aggregation)) {}
 
   void advance(AgentMatrix& value, AgentMatrix& direction, double step) override {
     const VectorXd& mean = aggregate_(direction);
@@ -23,22 +23,30 @@ class AllReduce final : public ConsensusStrategy {
 
 }  // namespace
 
-StrategyEntry all_reduce_entry() {
+std::vector<StrategyEntry> all_reduce_parts() {
   return {
-      .name = "all-reduce",
-      .summary = "exact mean of the directions: the centralized method on sharded data",
-      .recursion = "S <- S - a mean(G)",
-      .reference = "",
-      .need = NetworkNeed::nothing,
-      .changing_network = true,
-      .vectors_sent = 1,
-      .personal = false,
-      .aggregates = true,
-      .attackable = true,
-      .exact_on_heterogeneous = true,
-      .projectable = true,
-      .invariant = Invariant::mean_step,
-      .make = [](const StrategyContext& context) { return std::make_unique<AllReduce>(context); }};
+      {.name = "all-reduce",
+       .summary = "exact mean of the directions: the centralized method on sharded data",
+       .recursion = "S <- S - a mean(G)",
+       .reference = "",
+       .aliases = {"allreduce", "centralized", "exact"},
+       .options = ServerOptions{},
+       .traits =
+           [](const PartOptions& options) {
+             return StrategyTraits{.has_server = true,
+                                   .attendance = Attendance::any_clients,
+                                   .averages_exactly = true,
+                                   .robust = !options.as<ServerOptions>().aggregation->is_mean,
+                                   .attackable = true,
+                                   .invariant = Invariant::mean_step};
+           },
+       .require_tolerable =
+           [](const PartOptions& options, const Network&, const Attack& attack,
+              const std::string& where) {
+             require_rule_tolerates(options.as<ServerOptions>().aggregation, attack, where);
+           },
+       .make =
+           [](const StrategyContext& context) { return std::make_unique<AllReduce>(context); }}};
 }
 
 }  // namespace echelon::detail

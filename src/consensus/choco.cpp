@@ -35,24 +35,28 @@ class Choco final : public ConsensusStrategy {
 
 }  // namespace
 
-StrategyEntry choco_entry() {
-  return {.name = "choco",
-          .summary =
-              "gossip with compressed messages (CHOCO-SGD); biased on heterogeneous agents at "
-              "constant steps",
-          .recursion = "S <- S - a G;  S^ <- S^ + Q(S - S^);  S <- S + g (W - I) S^",
-          .reference = "A. Koloskova, S. Stich, M. Jaggi, ICML 2019, arXiv:1902.00340",
-          .need = NetworkNeed::symmetric,
-          .changing_network = false,
-          .vectors_sent = 1,
-          .personal = false,
-          .compressed = true,
-          .exact_on_heterogeneous = false,
-          .projectable = true,
-          .invariant = Invariant::mean_step,
-          .make = [](const StrategyContext& context) {
-            return std::make_unique<Choco>(context, compressor_of(context));
-          }};
+std::vector<StrategyEntry> choco_parts() {
+  return {{.name = "choco",
+           .summary =
+               "gossip with compressed messages (CHOCO-SGD); biased on heterogeneous agents at "
+               "constant steps",
+           .recursion = "S <- S - a G;  S^ <- S^ + Q(S - S^);  S <- S + g (W - I) S^",
+           .reference = "A. Koloskova, S. Stich, M. Jaggi, ICML 2019, arXiv:1902.00340",
+           .aliases = {"choco-sgd", "choco-gossip"},
+           .options = CompressedOptions{},
+           .traits =
+               [](const PartOptions& options) {
+                 return StrategyTraits{.need = NetworkNeed::symmetric,
+                                       .changing_network = false,
+                                       .vectors_sent = 1,
+                                       .compressor = options.as<CompressedOptions>().compressor,
+                                       .exact_on_heterogeneous = false,
+                                       .invariant = Invariant::mean_step};
+               },
+           .make =
+               [](const StrategyContext& context) {
+                 return std::make_unique<Choco>(context, compressor_of(context));
+               }}};
 }
 
 }  // namespace echelon::detail

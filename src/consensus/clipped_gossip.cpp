@@ -2,11 +2,22 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <set>
 
 #include "echelon/comm/message_mixer.hpp"
 #include "strategies.hpp"
 
-namespace echelon::detail {
+namespace echelon {
+
+void ClippedGossipOptions::visit(OptionVisitor& visitor) {
+  detail::visit_mixing_rounds(visitor, mixing_rounds);
+  visitor("trimmed_fraction", trimmed_fraction, Range{.low = 0, .high = 0.5, .high_open = true},
+          "fraction of the weight at an agent that attackers may have");
+  visitor("clipping_radius", clipping_radius, at_least(0),
+          "clipping radius; 0 = chosen each round from the observed distances");
+}
+
+namespace detail {
 
 namespace {
 
@@ -20,10 +31,10 @@ constexpr double unlimited = std::numeric_limits<double>::infinity();
 /// out, unless nothing is clipped.
 class ClippedGossip final : public ConsensusStrategy {
  public:
-  ClippedGossip(const StrategyContext& context, double radius)
-      : radius_(radius),
-        attackers_weight_(context.options.trimmed_fraction),
-        rounds_(context.options.mixing_rounds),
+  ClippedGossip(const StrategyContext& context, const ClippedGossipOptions& options)
+      : radius_(options.clipping_radius),
+        attackers_weight_(options.trimmed_fraction),
+        rounds_(options.mixing_rounds),
         dimension_(context.dimension),
         network_(context.network),
         attack_(context.attack),
@@ -126,32 +137,87 @@ class ClippedGossip final : public ConsensusStrategy {
   MessageMixer mixer_;
 };
 
+/// Honest agents must hear of each other without attackers, over the rounds until the network
+/// repeats, and hear attackers with little weight.
+void require_honest_network(const ClippedGossipOptions& options, const Network& network,
+                            const Attack& attack, const std::string& where) {
+  const MixingSchedule& schedule = network.schedule();
+  const std::uint64_t rounds = std::clamp<std::uint64_t>(schedule.period(), 1, 64);
+  double most = 0;
+  std::vector<std::set<AgentId>> hears(static_cast<std::size_t>(network.size()));
+  for (std::uint64_t round = 0; round < rounds; ++round) {
+    const auto matrix = schedule.at(round, Weights::given);
+    for (AgentId i = 0; i < network.size(); ++i) {
+      if (attack.attacks(i)) continue;
+      double weight = 0;
+      for (const auto& entry : matrix->row(i)) {
+        if (attack.attacks(entry.sender)) {
+          weight += entry.weight;
+        } else {
+          hears[static_cast<std::size_t>(entry.sender)].insert(i);
+        }
+      }
+      most = std::max(most, weight);
+    }
+  }
+  constexpr double rounding = 1e-9;
+  require(most <= options.trimmed_fraction + rounding, ErrorKind::usage, where,
+          ": clipped-gossip does not bear attackers that have ", most,
+          " of the weight at an agent (trimmed_fraction = ", options.trimmed_fraction,
+          "); use a denser network, fewer attackers, or a larger trimmed_fraction");
+  std::vector<AgentId> reached;
+  std::set<AgentId> seen;
+  for (AgentId i = 0; i < network.size() && reached.empty(); ++i) {
+    if (!attack.attacks(i)) reached.push_back(i);
+  }
+  seen.insert(reached.begin(), reached.end());
+  for (std::size_t next = 0; next < reached.size(); ++next) {
+    for (const AgentId i : hears[static_cast<std::size_t>(reached[next])]) {
+      if (seen.insert(i).second) reached.push_back(i);
+    }
+  }
+  require(static_cast<AgentId>(seen.size()) == network.size() - attack.attackers(),
+          ErrorKind::usage, where,
+          ": clipped-gossip cannot bring honest agents together that hear of each other through "
+          "attackers only; use a denser network, or another run.seed");
+}
+
 }  // namespace
 
 std::unique_ptr<ConsensusStrategy> make_clipped_gossip(const StrategyContext& context,
-                                                       double radius) {
-  return std::make_unique<ClippedGossip>(context, radius);
+                                                       const ClippedGossipOptions& options) {
+  return std::make_unique<ClippedGossip>(context, options);
 }
 
-StrategyEntry clipped_gossip_entry() {
-  return {.name = "clipped-gossip",
-          .summary =
-              "adapt then combine with neighbors that may lie: no one moves an agent by more than "
-              "a radius (consensus.clipping_radius; 0: from the distances to the nearest "
-              "neighbors, all but trimmed_fraction of the weight); biased on heterogeneous agents",
-          .recursion = "x_i <- x_i - a G_i;  x_i <- x_i + sum_j w_ij clip(x_j - x_i, t_i)",
-          .reference = "L. He, S. P. Karimireddy, M. Jaggi, arXiv:2202.01545",
-          .need = NetworkNeed::doubly_stochastic,
-          .changing_network = true,
-          .vectors_sent = 1,
-          .personal = false,
-          .attackable = true,
-          .exact_on_heterogeneous = false,
-          .projectable = true,
-          .invariant = Invariant::none,
-          .make = [](const StrategyContext& context) {
-            return make_clipped_gossip(context, context.options.clipping_radius);
-          }};
+std::vector<StrategyEntry> clipped_gossip_parts() {
+  return {{.name = "clipped-gossip",
+           .summary =
+               "adapt then combine with neighbors that may lie: no one moves an agent by more than "
+               "a radius (consensus.clipping_radius; 0: from the distances to the nearest "
+               "neighbors, all but trimmed_fraction of the weight); biased on heterogeneous agents",
+           .recursion = "x_i <- x_i - a G_i;  x_i <- x_i + sum_j w_ij clip(x_j - x_i, t_i)",
+           .reference = "L. He, S. P. Karimireddy, M. Jaggi, arXiv:2202.01545",
+           .aliases = {},
+           .options = ClippedGossipOptions{},
+           .traits =
+               [](const PartOptions& options) {
+                 const auto rounds = options.as<ClippedGossipOptions>().mixing_rounds;
+                 return StrategyTraits{.need = NetworkNeed::doubly_stochastic,
+                                       .vectors_sent = static_cast<double>(rounds),
+                                       .attackable = true,
+                                       .exact_on_heterogeneous = false};
+               },
+           .require_tolerable =
+               [](const PartOptions& options, const Network& network, const Attack& attack,
+                  const std::string& where) {
+                 require_honest_network(options.as<ClippedGossipOptions>(), network, attack, where);
+               },
+           .make =
+               [](const StrategyContext& context) {
+                 return make_clipped_gossip(context, context.options.as<ClippedGossipOptions>());
+               }}};
 }
 
-}  // namespace echelon::detail
+}  // namespace detail
+
+}  // namespace echelon

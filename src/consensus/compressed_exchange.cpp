@@ -108,11 +108,11 @@ void CompressedExchange::visit_state(StateVisitor& visitor) {
 }
 
 std::shared_ptr<const Compressor> compressor_of(const StrategyContext& context) {
-  return make_compressor(context.options.compression, context.dimension);
+  return make_compressor(context.options.as<CompressedOptions>().compressor, context.dimension);
 }
 
 double consensus_step(const StrategyContext& context, const Compressor& compressor) {
-  const double chosen = context.options.consensus_step;
+  const double chosen = context.options.as<CompressedOptions>().consensus_step;
   require(chosen >= 0 && chosen <= 1, ErrorKind::usage, "consensus.consensus_step = ", chosen,
           ": out of range; choose a value in (0, 1], or 0 for one that suits the compressor");
   if (chosen > 0) return chosen;

@@ -58,29 +58,32 @@ class CompressedTracking final : public ConsensusStrategy {
 
 }  // namespace
 
-StrategyEntry compressed_tracking_entry() {
-  return {.name = "compressed-tracking",
-          .summary =
-              "gradient tracking with compressed messages; exact at constant steps under any "
-              "compressor",
-          .recursion =
-              "S^ <- S^ + Q(S - S^);  T^ <- T^ + Q(T - T^);  T <- T + g (W - I) T^ + G - G_last;  "
-              "S <- S + g (W - I) S^ - a T",
-          .reference =
-              "Y. Liao, Z. Li, K. Huang, S. Pu, IEEE Trans. Automatic Control 67(10), 2022, "
-              "arXiv:2103.13748; as inner loop: M. Wen, C. Liu, A. Abdelmoniem, Y. Zhou, Y. Xu, "
-              "2024, arXiv:2410.14115",
-          .need = NetworkNeed::symmetric,
-          .changing_network = false,
-          .vectors_sent = 2,
-          .personal = false,
-          .compressed = true,
-          .exact_on_heterogeneous = true,
-          .projectable = true,
-          .invariant = Invariant::tracker_mean,
-          .make = [](const StrategyContext& context) {
-            return std::make_unique<CompressedTracking>(context, compressor_of(context));
-          }};
+std::vector<StrategyEntry> compressed_tracking_parts() {
+  return {{.name = "compressed-tracking",
+           .summary =
+               "gradient tracking with compressed messages; exact at constant steps under any "
+               "compressor",
+           .recursion =
+               "S^ <- S^ + Q(S - S^);  T^ <- T^ + Q(T - T^);  T <- T + g (W - I) T^ + G - G_last;  "
+               "S <- S + g (W - I) S^ - a T",
+           .reference =
+               "Y. Liao, Z. Li, K. Huang, S. Pu, IEEE Trans. Automatic Control 67(10), 2022, "
+               "arXiv:2103.13748; as inner loop: M. Wen, C. Liu, A. Abdelmoniem, Y. Zhou, Y. Xu, "
+               "2024, arXiv:2410.14115",
+           .aliases = {"c-gt"},
+           .options = CompressedOptions{},
+           .traits =
+               [](const PartOptions& options) {
+                 return StrategyTraits{.need = NetworkNeed::symmetric,
+                                       .changing_network = false,
+                                       .vectors_sent = 2,
+                                       .compressor = options.as<CompressedOptions>().compressor,
+                                       .invariant = Invariant::tracker_mean};
+               },
+           .make =
+               [](const StrategyContext& context) {
+                 return std::make_unique<CompressedTracking>(context, compressor_of(context));
+               }}};
 }
 
 }  // namespace echelon::detail

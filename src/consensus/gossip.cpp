@@ -11,7 +11,8 @@ namespace {
 class Gossip final : public ConsensusStrategy {
  public:
   Gossip(const StrategyContext& context, bool adapt_first)
-      : mix_(context.network.mixer(context.variable, context.dimension, mixing(context.options))),
+      : mix_(context.network.mixer(context.variable, context.dimension,
+                                   mixing(context.options.as<MixingOptions>()))),
         adapt_first_(adapt_first) {}
 
   void advance(AgentMatrix& value, AgentMatrix& direction, double step) override {
@@ -29,40 +30,54 @@ class Gossip final : public ConsensusStrategy {
   bool adapt_first_;
 };
 
-StrategyEntry entry(bool adapt_first) {
-  return {
-      .name = adapt_first ? "gossip-atc" : "gossip-cta",
-      .summary =
-          adapt_first
-              ? "adapt then combine (diffusion); biased on heterogeneous agents at constant steps"
-              : "combine then adapt (DGD); biased on heterogeneous agents at constant steps",
-      .recursion = adapt_first ? "S <- W (S - a G)" : "S <- W S - a G",
-      .reference =
-          adapt_first
-              ? "J. Chen, A. H. Sayed, IEEE Trans. Signal Processing 60(8), 2012, arXiv:1111.0034"
-              : "A. Nedic, A. Ozdaglar, IEEE Trans. Automatic Control 54(1), 2009",
-      .need = NetworkNeed::doubly_stochastic,
-      .changing_network = true,
-      .vectors_sent = 1,
-      .personal = false,
-      .attackable = adapt_first,
-      .exact_on_heterogeneous = false,
-      .projectable = true,
-      .invariant = Invariant::mean_step,
-      .make = [adapt_first](const StrategyContext& context) -> std::unique_ptr<ConsensusStrategy> {
-        constexpr double unlimited = std::numeric_limits<double>::infinity();
-        if (context.attack) return make_clipped_gossip(context, unlimited);
-        return std::make_unique<Gossip>(context, adapt_first);
-      }};
+StrategyTraits gossip_traits(const PartOptions& options, bool attackable) {
+  return {.need = NetworkNeed::doubly_stochastic,
+          .vectors_sent = static_cast<double>(options.as<MixingOptions>().mixing_rounds),
+          .attackable = attackable,
+          .exact_on_heterogeneous = false,
+          .invariant = Invariant::mean_step};
+}
+
+void require_no_chebyshev(const PartOptions& options, const Network&, const Attack&,
+                          const std::string& where) {
+  require(
+      !options.as<MixingOptions>().chebyshev, ErrorKind::usage, where,
+      ": attacks on rounds with Chebyshev polynomials are not simulated; choose chebyshev = no");
+}
+
+std::unique_ptr<ConsensusStrategy> make_gossip_atc(const StrategyContext& context) {
+  if (!context.attack) return std::make_unique<Gossip>(context, true);
+  constexpr double unlimited = std::numeric_limits<double>::infinity();
+  return make_clipped_gossip(context,
+                             {.mixing_rounds = context.options.as<MixingOptions>().mixing_rounds,
+                              .clipping_radius = unlimited});
 }
 
 }  // namespace
 
-StrategyEntry gossip_atc_entry() {
-  return entry(true);
-}
-StrategyEntry gossip_cta_entry() {
-  return entry(false);
+std::vector<StrategyEntry> gossip_parts() {
+  return {{.name = "gossip-atc",
+           .summary =
+               "adapt then combine (diffusion); biased on heterogeneous agents at constant steps",
+           .recursion = "S <- W (S - a G)",
+           .reference =
+               "J. Chen, A. H. Sayed, IEEE Trans. Signal Processing 60(8), 2012, arXiv:1111.0034",
+           .aliases = {"gossip", "diffusion", "dsgd", "d-psgd", "atc"},
+           .options = MixingOptions{},
+           .traits = [](const PartOptions& options) { return gossip_traits(options, true); },
+           .require_tolerable = require_no_chebyshev,
+           .make = make_gossip_atc},
+          {.name = "gossip-cta",
+           .summary = "combine then adapt (DGD); biased on heterogeneous agents at constant steps",
+           .recursion = "S <- W S - a G",
+           .reference = "A. Nedic, A. Ozdaglar, IEEE Trans. Automatic Control 54(1), 2009",
+           .aliases = {"dgd", "cta"},
+           .options = MixingOptions{},
+           .traits = [](const PartOptions& options) { return gossip_traits(options, false); },
+           .make =
+               [](const StrategyContext& context) {
+                 return std::make_unique<Gossip>(context, false);
+               }}};
 }
 
 }  // namespace echelon::detail

@@ -1,8 +1,17 @@
-#include "echelon/consensus/aggregation.hpp"
 #include "echelon/participation/client_states.hpp"
 #include "strategies.hpp"
 
-namespace echelon::detail {
+namespace echelon {
+
+void LocalServerOptions::visit(OptionVisitor& visitor) {
+  visitor("local_steps", local_steps, at_least(1),
+          "steps of an agent between two rounds with the server");
+  visitor("server_step", server_step, above(0),
+          "step of the server along the mean of the clients' moves");
+  detail::visit_aggregation(visitor, aggregation);
+}
+
+namespace detail {
 
 namespace {
 
@@ -13,7 +22,7 @@ class Round {
   Round(const StrategyContext& context)
       : network_(context.network),
         participation_(context.participation),
-        local_steps_(context.options.local_steps),
+        local_steps_(context.options.as<LocalServerOptions>().local_steps),
         server_(context.dimension, context.network.agents().count()) {
     require(local_steps_ >= 1, ErrorKind::usage, "consensus.local_steps = ", local_steps_,
             ": a round without a step; choose 1 or more");
@@ -88,7 +97,9 @@ class Round {
 class LocalServer final : public ConsensusStrategy {
  public:
   explicit LocalServer(const StrategyContext& context)
-      : server_step_(context.options.server_step), round_(context), aggregate_(context) {}
+      : server_step_(context.options.as<LocalServerOptions>().server_step),
+        round_(context),
+        aggregate_(aggregator_of(context, context.options.as<LocalServerOptions>().aggregation)) {}
 
   void advance(AgentMatrix& value, AgentMatrix& direction, double step) override {
     const auto each_agent = [&](const auto& body) {
@@ -127,10 +138,11 @@ class LocalServerControlled final : public ConsensusStrategy {
  public:
   explicit LocalServerControlled(const StrategyContext& context)
       : network_(context.network),
-        server_step_(context.options.server_step),
+        server_step_(context.options.as<LocalServerOptions>().server_step),
         round_(context),
-        aggregate_(context),
-        aggregate_controls_(context, "/controls"),
+        aggregate_(aggregator_of(context, context.options.as<LocalServerOptions>().aggregation)),
+        aggregate_controls_(aggregator_of(
+            context, context.options.as<LocalServerOptions>().aggregation, "/controls")),
         control_(context.dimension, context.network.agents().count()),
         raw_(context.dimension, context.network.agents().count()),
         mean_control_(Eigen::MatrixXd::Zero(context.dimension, 1)) {
@@ -234,57 +246,68 @@ class LocalServerControlled final : public ConsensusStrategy {
   std::shared_ptr<ClientStates> clients_;  ///< c_i of all clients, where these take turns
 };
 
+StrategyTraits server_traits(const LocalServerOptions& options) {
+  return {.has_server = true,
+          .local_steps = options.local_steps,
+          .attendance = Attendance::some_answers,
+          .robust = !options.aggregation->is_mean,
+          .attackable = true,
+          .invariant = Invariant::mean_step};
+}
+
+void require_rule(const PartOptions& options, const Network&, const Attack& attack,
+                  const std::string& where) {
+  require_rule_tolerates(options.as<LocalServerOptions>().aggregation, attack, where);
+}
+
 }  // namespace
 
-StrategyEntry local_server_entry() {
+std::vector<StrategyEntry> local_server_parts() {
   return {
-      .name = "local-server",
-      .summary =
-          "steps of their own, then averaging by a server; drifts on heterogeneous agents if "
-          "there are several steps to a round",
-      .recursion = "s_i <- s_i - a G_i;  every tau-th step:  s <- s - b mean(s - s_i), s_i <- s",
-      .reference =
-          "H. B. McMahan, E. Moore, D. Ramage, S. Hampson, B. Aguera y Arcas, AISTATS 2017, "
-          "arXiv:1602.05629; server step: S. Reddi et al., ICLR 2021, arXiv:2003.00295",
-      .need = NetworkNeed::nothing,
-      .changing_network = true,
-      .vectors_sent = 1,
-      .personal = false,
-      .served = true,
-      .aggregates = true,
-      .attackable = true,
-      .exact_on_heterogeneous = false,
-      .projectable = true,
-      .invariant = Invariant::mean_step,
-      .make = [](const StrategyContext& context) {
-        return std::make_unique<LocalServer>(context);
-      }};
+      {.name = "local-server",
+       .summary =
+           "steps of their own, then averaging by a server; drifts on heterogeneous agents if "
+           "there are several steps to a round",
+       .recursion = "s_i <- s_i - a G_i;  every tau-th step:  s <- s - b mean(s - s_i), s_i <- s",
+       .reference =
+           "H. B. McMahan, E. Moore, D. Ramage, S. Hampson, B. Aguera y Arcas, AISTATS 2017, "
+           "arXiv:1602.05629; server step: S. Reddi et al., ICLR 2021, arXiv:2003.00295",
+       .aliases = {"fedavg", "local-sgd"},
+       .options = LocalServerOptions{},
+       .traits =
+           [](const PartOptions& given) {
+             const auto& options = given.as<LocalServerOptions>();
+             StrategyTraits traits = server_traits(options);
+             traits.exact_on_heterogeneous = options.local_steps == 1;
+             return traits;
+           },
+       .require_tolerable = require_rule,
+       .make =
+           [](const StrategyContext& context) { return std::make_unique<LocalServer>(context); }},
+      {.name = "local-server-cv",
+       .summary =
+           "local-server with control variates, which take out the drift: constant steps are "
+           "exact",
+       .recursion =
+           "s_i <- s_i - a (G_i - c_i + c);  every tau-th step:  s <- s - b mean(s - s_i), "
+           "s_i <- s, c_i <- mean of G_i over the round, c <- mean(c_i)",
+       .reference =
+           "S. P. Karimireddy, S. Kale, M. Mohri, S. Reddi, S. Stich, A. T. Suresh, ICML 2020, "
+           "arXiv:1910.06378",
+       .aliases = {"scaffold"},
+       .options = LocalServerOptions{},
+       .traits =
+           [](const PartOptions& options) {
+             return server_traits(options.as<LocalServerOptions>());
+           },
+       .require_tolerable = require_rule,
+       .make =
+           [](const StrategyContext& context) {
+             return std::make_unique<LocalServerControlled>(context);
+           }},
+  };
 }
 
-StrategyEntry local_server_cv_entry() {
-  return {.name = "local-server-cv",
-          .summary =
-              "local-server with control variates, which take out the drift: constant steps are "
-              "exact",
-          .recursion =
-              "s_i <- s_i - a (G_i - c_i + c);  every tau-th step:  s <- s - b mean(s - s_i), "
-              "s_i <- s, c_i <- mean of G_i over the round, c <- mean(c_i)",
-          .reference =
-              "S. P. Karimireddy, S. Kale, M. Mohri, S. Reddi, S. Stich, A. T. Suresh, ICML 2020, "
-              "arXiv:1910.06378",
-          .need = NetworkNeed::nothing,
-          .changing_network = true,
-          .vectors_sent = 1,
-          .personal = false,
-          .served = true,
-          .aggregates = true,
-          .attackable = true,
-          .exact_on_heterogeneous = true,
-          .projectable = true,
-          .invariant = Invariant::mean_step,
-          .make = [](const StrategyContext& context) {
-            return std::make_unique<LocalServerControlled>(context);
-          }};
-}
+}  // namespace detail
 
-}  // namespace echelon::detail
+}  // namespace echelon

@@ -23,20 +23,20 @@ Index total_rows(const std::vector<Index>& heights, const std::vector<Index>& of
 }
 
 Mixing checked_mixing(const Network& network, const std::string& name, bool exact,
-                      const StrategyOptions& options, const Attack* attack) {
+                      const MeanOptions& options, const Attack* attack) {
   if (exact) return {};
-  require(attack == nullptr && options.aggregation == "mean", ErrorKind::usage, "means of `", name,
+  require(attack == nullptr, ErrorKind::usage, "means of `", name,
           "`: the method combines network means, which only a server can protect from attackers; "
-          "choose consensus.strategy = all-reduce, or attack.kind = none with aggregation = mean");
+          "choose consensus.strategy = all-reduce, or attack.kind = none");
   detail::require_network(NetworkNeed::doubly_stochastic, true, network.certificate(),
                           "means of `" + name + "`", "dynamic average consensus");
-  return detail::mixing(options);
+  return detail::mixing(options.mixing);
 }
 
 }  // namespace
 
 MeanTracker::MeanTracker(Network& network, std::string name, const std::vector<Index>& heights,
-                         bool exact, const StrategyOptions& options,
+                         bool exact, const MeanOptions& options,
                          std::shared_ptr<const Attack> attack)
     : network_(&network),
       exact_(exact),
@@ -45,7 +45,7 @@ MeanTracker::MeanTracker(Network& network, std::string name, const std::vector<I
       rows_(total_rows(heights_, offsets_)),
       mix_(network.mixer(name + " (means)", rows_,
                          checked_mixing(network, name, exact, options, attack.get()))),
-      aggregate_(network, name + " (means)", heights, options, attack),
+      aggregate_(network, name + " (means)", heights, options.aggregation, attack),
       components_(rows_, network.agents().count()),
       last_(exact ? 0 : rows_, network.agents().count()),
       means_(rows_, network.agents().count()) {}

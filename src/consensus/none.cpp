@@ -15,19 +15,21 @@ class None final : public ConsensusStrategy {
 
 }  // namespace
 
-StrategyEntry none_entry() {
-  return {.name = "none",
-          .summary = "each agent keeps a value of its own (personal lower level); nothing is sent",
-          .recursion = "S <- S - a G",
-          .reference = "",
-          .need = NetworkNeed::nothing,
-          .changing_network = true,
-          .vectors_sent = 0,
-          .personal = true,
-          .exact_on_heterogeneous = true,
-          .projectable = true,
-          .invariant = Invariant::mean_step,
-          .make = [](const StrategyContext&) { return std::make_unique<None>(); }};
+std::vector<StrategyEntry> none_parts() {
+  return {{.name = "none",
+           .summary = "each agent keeps a value of its own (personal lower level); nothing is sent",
+           .recursion = "S <- S - a G",
+           .reference = "",
+           .aliases = {"personal", "local"},
+           .options = {},
+           .traits =
+               [](const PartOptions&) {
+                 return StrategyTraits{.vectors_sent = 0,
+                                       .attendance = Attendance::some_answers,
+                                       .personal = true,
+                                       .invariant = Invariant::mean_step};
+               },
+           .make = [](const StrategyContext&) { return std::make_unique<None>(); }}};
 }
 
 }  // namespace echelon::detail

@@ -14,7 +14,7 @@ class PushPull final : public ConsensusStrategy {
   explicit PushPull(const StrategyContext& context)
       : tracker_(context, Weights::column),
         pull_(context.network.mixer(context.variable, context.dimension,
-                                    mixing(context.options, Weights::row))) {}
+                                    mixing(context.options.as<MixingOptions>(), Weights::row))) {}
 
   void advance(AgentMatrix& value, AgentMatrix& direction, double step) override {
     const AgentMatrix& tracked = tracker_.follow(direction);
@@ -35,23 +35,25 @@ class PushPull final : public ConsensusStrategy {
 
 }  // namespace
 
-StrategyEntry push_pull_entry() {
+std::vector<StrategyEntry> push_pull_parts() {
   return {
-      .name = "push-pull",
-      .summary = "gradient tracking for directed graphs: values by row, trackers by column weights",
-      .recursion = "T <- C T + G - G_last;  S <- R (S - a T)",
-      .reference =
-          "S. Pu, W. Shi, J. Xu, A. Nedic, IEEE Trans. Automatic Control 66(1), 2021, "
-          "arXiv:1810.06653; R. Xin, U. A. Khan, IEEE Control Systems Letters 2(3), 2018, "
-          "arXiv:1803.02503",
-      .need = NetworkNeed::connected,
-      .changing_network = true,
-      .vectors_sent = 2,
-      .personal = false,
-      .exact_on_heterogeneous = true,
-      .projectable = true,
-      .invariant = Invariant::tracker_mean,
-      .make = [](const StrategyContext& context) { return std::make_unique<PushPull>(context); }};
+      {.name = "push-pull",
+       .summary =
+           "gradient tracking for directed graphs: values by row, trackers by column weights",
+       .recursion = "T <- C T + G - G_last;  S <- R (S - a T)",
+       .reference =
+           "S. Pu, W. Shi, J. Xu, A. Nedic, IEEE Trans. Automatic Control 66(1), 2021, "
+           "arXiv:1810.06653; R. Xin, U. A. Khan, IEEE Control Systems Letters 2(3), 2018, "
+           "arXiv:1803.02503",
+       .aliases = {"ab"},
+       .options = MixingOptions{},
+       .traits =
+           [](const PartOptions& options) {
+             StrategyTraits traits = tracking_traits(options, 2);
+             traits.need = NetworkNeed::connected;
+             return traits;
+           },
+       .make = [](const StrategyContext& context) { return std::make_unique<PushPull>(context); }}};
 }
 
 }  // namespace echelon::detail

@@ -14,7 +14,7 @@ class Ratio {
   explicit Ratio(const StrategyContext& context)
       : network_(context.network),
         mix_(context.network.mixer(context.variable + " (with mass)", context.dimension + 1,
-                                   mixing(context.options, Weights::column))),
+                                   mixing(context.options.as<MixingOptions>(), Weights::column))),
         mass_(1, context.network.agents().count()) {
     const Certificate& certificate = context.network.certificate();
     require(certificate.smallest_weight >= 0 || certificate.doubly_stochastic(), ErrorKind::usage,
@@ -88,41 +88,42 @@ class PushDiging final : public ConsensusStrategy {
 
 }  // namespace
 
-StrategyEntry push_sum_entry() {
+std::vector<StrategyEntry> push_sum_parts() {
   return {
-      .name = "push-sum",
-      .summary =
-          "gradient-push: gossip for directed graphs; biased on heterogeneous agents at "
-          "constant steps",
-      .recursion = "u <- C u - a G;  w <- C w;  S = u / w",
-      .reference =
-          "D. Kempe, A. Dobra, J. Gehrke, FOCS 2003; A. Nedic, A. Olshevsky, IEEE Trans. "
-          "Automatic Control 60(3), 2015, arXiv:1303.2289",
-      .need = NetworkNeed::connected,
-      .changing_network = true,
-      .vectors_sent = 1,
-      .personal = false,
-      .exact_on_heterogeneous = false,
-      .projectable = false,
-      .invariant = Invariant::unit_mass,
-      .make = [](const StrategyContext& context) { return std::make_unique<PushSum>(context); }};
-}
-
-StrategyEntry push_diging_entry() {
-  return {
-      .name = "push-diging",
-      .summary = "gradient tracking for directed graphs by push-sum: column weights only",
-      .recursion = "T <- C T + G - G_last;  u <- C (u - a T);  w <- C w;  S = u / w",
-      .reference =
-          "A. Nedic, A. Olshevsky, W. Shi, SIAM J. Optimization 27(4), 2017, arXiv:1607.03218",
-      .need = NetworkNeed::connected,
-      .changing_network = true,
-      .vectors_sent = 2,
-      .personal = false,
-      .exact_on_heterogeneous = true,
-      .projectable = false,
-      .invariant = Invariant::tracker_mean,
-      .make = [](const StrategyContext& context) { return std::make_unique<PushDiging>(context); }};
+      {.name = "push-sum",
+       .summary = "gradient-push: gossip for directed graphs; biased on heterogeneous agents at "
+                  "constant steps",
+       .recursion = "u <- C u - a G;  w <- C w;  S = u / w",
+       .reference = "D. Kempe, A. Dobra, J. Gehrke, FOCS 2003; A. Nedic, A. Olshevsky, IEEE Trans. "
+                    "Automatic Control 60(3), 2015, arXiv:1303.2289",
+       .aliases = {"sgp", "gradient-push", "subgradient-push"},
+       .options = MixingOptions{},
+       .traits =
+           [](const PartOptions& options) {
+             const auto rounds = static_cast<double>(options.as<MixingOptions>().mixing_rounds);
+             return StrategyTraits{.need = NetworkNeed::connected,
+                                   .vectors_sent = rounds,
+                                   .exact_on_heterogeneous = false,
+                                   .projectable = false,
+                                   .invariant = Invariant::unit_mass};
+           },
+       .make = [](const StrategyContext& context) { return std::make_unique<PushSum>(context); }},
+      {.name = "push-diging",
+       .summary = "gradient tracking for directed graphs by push-sum: column weights only",
+       .recursion = "T <- C T + G - G_last;  u <- C (u - a T);  w <- C w;  S = u / w",
+       .reference =
+           "A. Nedic, A. Olshevsky, W. Shi, SIAM J. Optimization 27(4), 2017, arXiv:1607.03218",
+       .aliases = {"add-opt"},
+       .options = MixingOptions{},
+       .traits =
+           [](const PartOptions& options) {
+             StrategyTraits traits = tracking_traits(options, 2);
+             traits.need = NetworkNeed::connected;
+             traits.projectable = false;
+             return traits;
+           },
+       .make =
+           [](const StrategyContext& context) { return std::make_unique<PushDiging>(context); }}};
 }
 
 }  // namespace echelon::detail

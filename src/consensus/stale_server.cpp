@@ -1,4 +1,3 @@
-#include "echelon/consensus/aggregation.hpp"
 #include "strategies.hpp"
 
 namespace echelon::detail {
@@ -19,7 +18,7 @@ class StaleServer final : public ConsensusStrategy {
   explicit StaleServer(const StrategyContext& context)
       : network_(context.network),
         participation_(context.participation),
-        aggregate_(context),
+        aggregate_(aggregator_of(context, context.options.as<ServerOptions>().aggregation)),
         reports_(context.dimension, context.network.agents().count()),
         server_(Eigen::MatrixXd::Zero(context.dimension, 1)) {}
 
@@ -73,29 +72,34 @@ class StaleServer final : public ConsensusStrategy {
 
 }  // namespace
 
-StrategyEntry stale_server_entry() {
-  return {.name = "stale-server",
-          .summary =
-              "a server that steps along the mean of every agent's last report, as old as "
-              "participation.staleness allows; without that section it is all-reduce",
-          .recursion =
-              "of those who report: t_i <- G_i at the value they hold;  s <- s - a mean(t);  of "
-              "those who report: s_i <- s",
-          .reference =
-              "partial barrier: R. Zhang, J. Kwok, ICML 2014; mean of last reports as in N. Le "
-              "Roux, M. Schmidt, F. Bach, NeurIPS 2012",
-          .need = NetworkNeed::nothing,
-          .changing_network = true,
-          .vectors_sent = 1,
-          .personal = false,
-          .aggregates = true,
-          .attackable = true,
-          .exact_on_heterogeneous = true,
-          .projectable = false,
-          .invariant = Invariant::none,
-          .make = [](const StrategyContext& context) {
-            return std::make_unique<StaleServer>(context);
-          }};
+std::vector<StrategyEntry> stale_server_parts() {
+  return {
+      {.name = "stale-server",
+       .summary = "a server that steps along the mean of every agent's last report, as old as "
+                  "participation.staleness allows; without that section it is all-reduce",
+       .recursion =
+           "of those who report: t_i <- G_i at the value they hold;  s <- s - a mean(t);  of "
+           "those who report: s_i <- s",
+       .reference =
+           "partial barrier: R. Zhang, J. Kwok, ICML 2014; mean of last reports as in N. Le "
+           "Roux, M. Schmidt, F. Bach, NeurIPS 2012",
+       .aliases = {"async-server", "asynchronous"},
+       .options = ServerOptions{},
+       .traits =
+           [](const PartOptions& options) {
+             return StrategyTraits{.has_server = true,
+                                   .attendance = Attendance::late_answers,
+                                   .robust = !options.as<ServerOptions>().aggregation->is_mean,
+                                   .attackable = true,
+                                   .projectable = false};
+           },
+       .require_tolerable =
+           [](const PartOptions& options, const Network&, const Attack& attack,
+              const std::string& where) {
+             require_rule_tolerates(options.as<ServerOptions>().aggregation, attack, where);
+           },
+       .make =
+           [](const StrategyContext& context) { return std::make_unique<StaleServer>(context); }}};
 }
 
 }  // namespace echelon::detail

@@ -1,5 +1,5 @@
 #pragma once
-/// The entries of the catalog, one per strategy; each lives in the file of its strategy.
+/// What several strategies have in common.
 
 #include <cstdint>
 #include <memory>
@@ -11,29 +11,10 @@
 
 namespace echelon::detail {
 
-StrategyEntry all_reduce_entry();
-StrategyEntry gossip_atc_entry();
-StrategyEntry gossip_cta_entry();
-StrategyEntry gt_atc_entry();
-StrategyEntry gt_semi_entry();
-StrategyEntry gt_nonatc_entry();
-StrategyEntry extra_entry();
-StrategyEntry exact_diffusion_entry();
-StrategyEntry push_pull_entry();
-StrategyEntry push_sum_entry();
-StrategyEntry push_diging_entry();
-StrategyEntry compressed_tracking_entry();
-StrategyEntry choco_entry();
-StrategyEntry local_server_entry();
-StrategyEntry local_server_cv_entry();
-StrategyEntry stale_server_entry();
-StrategyEntry none_entry();
-StrategyEntry clipped_gossip_entry();
-
 /// x_i <- x_i - a G_i, then x_i + sum_j w_ij (x_j - x_i) clipped to length `radius`, where the x_j
-/// that attackers send are forged. 0: by the adaptive rule; infinite: not clipped.
+/// that attackers send are forged. clipping_radius 0: by the adaptive rule; infinite: not clipped.
 std::unique_ptr<ConsensusStrategy> make_clipped_gossip(const StrategyContext& context,
-                                                       double radius);
+                                                       const ClippedGossipOptions& options);
 
 /// FNV-1a: names of vectors as numbers, the same on all machines.
 inline std::uint64_t stream_of(const std::string& name) {
@@ -52,11 +33,25 @@ inline double squared_distance(const double* a, const double* b, Index rows) {
 }
 
 /// How strategies mix unless they say otherwise.
-inline Mixing mixing(const StrategyOptions& options, Weights weights = Weights::given) {
+inline Mixing mixing(const MixingOptions& options, Weights weights = Weights::given) {
   return {.weights = weights,
           .rounds = static_cast<int>(options.mixing_rounds),
           .chebyshev = options.chebyshev};
 }
+
+void visit_mixing_rounds(OptionVisitor& visitor, std::int64_t& mixing_rounds);
+void visit_aggregation(OptionVisitor& visitor, Chosen<AggregationEntry>& aggregation);
+
+/// The server of a strategy; `what` tells several of one strategy apart.
+inline Aggregator aggregator_of(const StrategyContext& context,
+                                const Chosen<AggregationEntry>& rule,
+                                const std::string& what = "") {
+  return {context.network, context.variable + what, {context.dimension}, rule, context.attack};
+}
+
+/// For strategies with a server: throws a usage error if the rule does not tolerate the attack.
+void require_rule_tolerates(const Chosen<AggregationEntry>& rule, const Attack& attack,
+                            const std::string& where);
 
 /// Throws a usage error unless a network of several agents has what `need` says. `where` names the
 /// option, `who` what mixes.

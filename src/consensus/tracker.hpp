@@ -1,11 +1,19 @@
 #pragma once
-/// What all forms of gradient tracking have in common.
+/// What all forms of gradient tracking have in common. Their options are MixingOptions.
 
 #include <cstdint>
 
 #include "strategies.hpp"
 
 namespace echelon::detail {
+
+/// `vectors` per round of mixing.
+inline StrategyTraits tracking_traits(const PartOptions& options, double vectors) {
+  const auto rounds = static_cast<double>(options.as<MixingOptions>().mixing_rounds);
+  return {.need = NetworkNeed::doubly_stochastic,
+          .vectors_sent = vectors * rounds,
+          .invariant = Invariant::tracker_mean};
+}
 
 /// T follows the network mean of the directions: mean(T) = mean(G) at every step, if the columns of
 /// W sum to 1. First step T = G; later
@@ -15,7 +23,7 @@ class Tracker {
   explicit Tracker(const StrategyContext& context, Weights weights = Weights::given,
                    bool adapts_first = false)
       : mix_(context.network.mixer(context.variable + " (tracker)", context.dimension,
-                                   mixing(context.options, weights))),
+                                   mixing(context.options.as<MixingOptions>(), weights))),
         adapts_first_(adapts_first),
         tracker_(context.dimension, context.network.agents().count()),
         last_(context.dimension, context.network.agents().count()) {}

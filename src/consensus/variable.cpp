@@ -7,32 +7,32 @@
 namespace echelon {
 
 ConsensusVariable::ConsensusVariable(Network& network, std::string name, const VectorXd& start,
-                                     const StrategyEntry& strategy, const StrategyOptions& options,
-                                     std::uint64_t seed, FeasibleSet set,
-                                     Participation* participation,
+                                     const Chosen<StrategyEntry>& strategy, std::uint64_t seed,
+                                     FeasibleSet set, Participation* participation,
                                      std::shared_ptr<const Attack> attack)
     : network_(&network),
       name_(std::move(name)),
-      entry_(&strategy),
+      chosen_(strategy),
       set_(std::move(set)),
       value_(std::make_unique<AgentMatrix>(start.size(), network.agents().count())) {
-  require_served(strategy, options, network.certificate(), name_);
-  require_bearable(strategy, options, network, attack.get(), name_);
+  require_served(strategy, network.certificate(), name_);
+  require_bearable(strategy, network, attack.get(), name_);
   VectorXd feasible = start;
   set_.project(feasible);
   value_->colwise() = feasible;
   if (!set_.is_whole_space()) {
     require_mappable(text("its values are kept in ", set_.text()));
   }
-  strategy_ = strategy.make({.network = network,
-                             .variable = name_,
-                             .dimension = start.size(),
-                             .options = options,
-                             .seed = seed,
-                             .participation = participation,
-                             .attack = std::move(attack)});
+  strategy_ = strategy->make({.network = network,
+                              .variable = name_,
+                              .dimension = start.size(),
+                              .options = strategy.options(),
+                              .seed = seed,
+                              .participation = participation,
+                              .attack = std::move(attack)});
   strategy_->begin(*value_);
-  if (participation == nullptr || !participation->rotates() || !strategy.personal) return;
+  if (participation == nullptr || !participation->rotates() || !traits_of(strategy).personal)
+    return;
   clients_ = participation->make_states(network.agents().local, start.size());
   clients_->fill(feasible);
   AgentMatrix* const value = value_.get();
@@ -42,7 +42,7 @@ ConsensusVariable::ConsensusVariable(Network& network, std::string name, const V
 }
 
 void ConsensusVariable::require_mappable(const std::string& why) const {
-  require(entry_->projectable, ErrorKind::usage, "consensus strategy `", entry_->name,
+  require(traits_of(chosen_).projectable, ErrorKind::usage, "consensus strategy `", chosen_->name,
           "` cannot move variable `", name_, "` (", why,
           ", and the strategy remembers values from before); choose all-reduce, gossip, gradient "
           "tracking or push-pull");
@@ -62,10 +62,6 @@ void ConsensusVariable::project_onto_ball(double radius) {
   parallel_for(static_cast<int>(value_->cols()),
                [&](int i) { project(value_->data() + i * value_->outerStride()); });
   strategy_->follow_projection(project);
-}
-
-void ConsensusVariable::use(StepRule rule) {
-  if (!rule.is_constant()) step_rule_ = std::move(rule);
 }
 
 void ConsensusVariable::visit_state(StateVisitor& visitor) {

@@ -24,9 +24,11 @@ std::string trimmed(const std::string& value) {
 /// Takes over what was given for one section, and records what the section declares.
 class Configuration::Reader final : public OptionVisitor {
  public:
-  Reader(const Configuration& configuration, std::string_view section,
-         std::vector<OptionDescription>& declared)
-      : configuration_(configuration), section_(section), declared_(declared) {}
+  Reader(Configuration& configuration, std::string_view section, std::string_view otherwise)
+      : configuration_(configuration),
+        section_(section),
+        otherwise_(otherwise),
+        declared_(configuration.declared_) {}
 
   void operator()(std::string_view name, double& value, const Range& range,
                   std::string_view help) override {
@@ -45,7 +47,7 @@ class Configuration::Reader final : public OptionVisitor {
       const std::string word = given->value;
       const bool yes = word == "yes" || word == "true" || word == "1" || word == "on";
       const bool no = word == "no" || word == "false" || word == "0" || word == "off";
-      require(yes || no, usage, where(name, *given), "`", word, "` is neither yes nor no");
+      require(yes || no, usage, where(*given), "`", word, "` is neither yes nor no");
       value = yes;
     }
     record([&](detail::OptionCollector& collector) { collector(name, value, help); });
@@ -62,7 +64,7 @@ class Configuration::Reader final : public OptionVisitor {
       std::string all;
       for (const auto& word : words) all += (all.empty() ? "" : ", ") + word;
       require(std::find(words.begin(), words.end(), given->value) != words.end(), usage,
-              where(name, *given), "`", given->value, "` is not one of ", all, "; the nearest is `",
+              where(*given), "`", given->value, "` is not one of ", all, "; the nearest is `",
               nearest_name(given->value, words), "`");
       value = given->value;
     }
@@ -72,9 +74,11 @@ class Configuration::Reader final : public OptionVisitor {
   void part(std::string_view name, std::string& value, const std::vector<std::string>& names,
             const std::function<std::string(const std::string&)>& canonical,
             std::string_view help) override {
-    if (const Given* given = find(name)) {
+    const Given* given = find(name);
+    const bool stays_empty = given != nullptr && given->value.empty() && value.empty();
+    if (given != nullptr && !stays_empty) {
       const std::string found = canonical(given->value);
-      require(!found.empty(), usage, where(name, *given), "there is no `", given->value,
+      require(!found.empty(), usage, where(*given), "there is no `", given->value,
               "`; the nearest is `", nearest_name(given->value, names), "`");
       value = found;
     }
@@ -84,14 +88,22 @@ class Configuration::Reader final : public OptionVisitor {
   }
 
  private:
-  const Given* find(std::string_view name) const {
-    const auto found = configuration_.given_.find(section_ + "." + std::string(name));
-    return found == configuration_.given_.end() ? nullptr : &found->second;
+  const Given* find(std::string_view name) {
+    const Given* value = nullptr;
+    for (const std::string& section : {section_, otherwise_}) {
+      const std::string key = section + "." + std::string(name);
+      const auto found = configuration_.given_.find(key);
+      if (found == configuration_.given_.end()) continue;
+      configuration_.read_.insert(key);  // also if another section beats it
+      if (value != nullptr) continue;
+      value = &found->second;
+      key_ = key;
+    }
+    return value;
   }
 
-  std::string where(std::string_view name, const Given& given) const {
-    return text(given.origin, ": ", section_, ".", name, ": ");
-  }
+  /// Of the value that was found last.
+  std::string where(const Given& given) const { return text(given.origin, ": ", key_, ": "); }
 
   template <class Number>
   void read_number(std::string_view name, Number& value, const Range& range, const char* what) {
@@ -101,9 +113,9 @@ class Configuration::Reader final : public OptionVisitor {
     const char* const end = word.data() + word.size();
     Number number{};
     const auto result = std::from_chars(word.data(), end, number);
-    require(result.ec == std::errc() && result.ptr == end, usage, where(name, *given), "`", word,
+    require(result.ec == std::errc() && result.ptr == end, usage, where(*given), "`", word,
             "` is not ", what);
-    require(range.contains(static_cast<double>(number)), usage, where(name, *given), word,
+    require(range.contains(static_cast<double>(number)), usage, where(*given), word,
             " is out of range; it must be ", range.text().empty() ? "a number" : range.text());
     value = number;
   }
@@ -125,8 +137,8 @@ class Configuration::Reader final : public OptionVisitor {
     }
   }
 
-  const Configuration& configuration_;
-  std::string section_;
+  Configuration& configuration_;
+  std::string section_, otherwise_, key_;
   std::vector<OptionDescription>& declared_;
 };
 
@@ -164,20 +176,49 @@ Configuration Configuration::unpacked(const std::string& text) {
   return configuration;
 }
 
-void Configuration::apply(std::string_view section,
+void Configuration::apply(std::string_view section, std::string_view otherwise,
                           const std::function<void(OptionVisitor&)>& visit) {
-  Reader reader(*this, section, declared_);
+  Reader reader(*this, section, otherwise);
   visit(reader);
 }
 
-void Configuration::require_all_read() const {
+void Configuration::require_all_read(const std::vector<PartAxis>& axes) const {
+  std::string lines;
+  for (const auto& [key, given] : given_) {
+    if (read_.count(key) > 0) continue;
+    lines += text(lines.empty() ? "" : "\n", given.origin, ": ", reason(key, axes));
+  }
+  require(lines.empty(), usage, lines);
+}
+
+/// Why nothing reads `key`.
+std::string Configuration::reason(const std::string& key, const std::vector<PartAxis>& axes) const {
+  const std::string section = key.substr(0, key.find('.'));
+  const std::string name = key.substr(section.size() + 1);
   std::vector<std::string> known;
   for (const auto& option : declared_) known.push_back(option.name);
-  for (const auto& [key, given] : given_) {
-    if (std::find(known.begin(), known.end(), key) != known.end()) continue;
-    fail(usage, given.origin, ": there is no option `", key,
-         "` in this composition; the nearest is `", nearest_name(key, known), "`");
+  for (const PartAxis& axis : axes) {
+    if (axis.section != section) continue;
+    std::string readers;
+    for (const PartAxis::Part& part : axis.parts) {
+      for (const std::string& option : part.options) {
+        known.push_back(section + "." + option);
+        if (option == name) readers += (readers.empty() ? "" : ", ") + part.name;
+      }
+    }
+    if (readers.empty()) continue;
+    std::string chosen;
+    for (const auto& part : axis.chosen) chosen += (chosen.empty() ? "" : ", ") + part;
+    const std::string choice = section + "." + axis.key;
+    for (const auto& option : declared_) {
+      if (chosen.empty() && option.name == choice) chosen = option.value;
+    }
+    if (!chosen.empty()) return text(key, " is read by ", readers, "; this run uses ", chosen);
+    return text(key, " is read by ", readers, ", which are choices of ", choice, "; ",
+                reason(choice, axes));
   }
+  return text("there is no option `", key, "` in this composition; the nearest is `",
+              nearest_name(key, known), "`");
 }
 
 std::string Configuration::resolved(bool with_operational) const {

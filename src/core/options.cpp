@@ -8,6 +8,43 @@
 
 namespace echelon {
 
+namespace {
+
+class RangeCheck final : public OptionVisitor {
+ public:
+  explicit RangeCheck(std::string_view section) : section_(section) {}
+  void operator()(std::string_view name, double& value, const Range& range,
+                  std::string_view) override {
+    check(name, value, value, range);
+  }
+  void operator()(std::string_view name, std::int64_t& value, const Range& range,
+                  std::string_view) override {
+    check(name, value, static_cast<double>(value), range);
+  }
+  void operator()(std::string_view, bool&, std::string_view) override {}
+  void operator()(std::string_view, std::string&, std::string_view) override {}
+  void choice(std::string_view, std::string&, const std::vector<std::string>&,
+              std::string_view) override {}
+  void part(std::string_view, std::string&, const std::vector<std::string>&,
+            const std::function<std::string(const std::string&)>&, std::string_view) override {}
+
+ private:
+  template <class Number>
+  void check(std::string_view name, Number shown, double value, const Range& range) {
+    require(range.contains(value), ErrorKind::usage, section_, ".", name, " = ", shown,
+            ": out of range; choose a value in ", range.text());
+  }
+
+  std::string_view section_;
+};
+
+}  // namespace
+
+void require_in_range(std::string_view section, const std::function<void(OptionVisitor&)>& visit) {
+  RangeCheck check(section);
+  visit(check);
+}
+
 bool Range::contains(double value) const {
   if (std::isnan(value)) return false;
   return (low_open ? value > low : value >= low) && (high_open ? value < high : value <= high);

@@ -140,8 +140,13 @@ echelon_communicator* from_matrix(const char* function, MPI_Comm comm,
 }
 
 bool asks_for_compression(const OptionList& list) {
-  for (const auto& option : describe_options(CompressedOptions())) {
+  for (const auto& option : describe_options(CompressedMixingOptions())) {
     if (list.has(option.name)) return true;
+  }
+  for (const CompressorEntry& entry : compressor_catalog()) {
+    for (const auto& option : describe_options(entry.options)) {
+      if (list.has(option.name)) return true;
+    }
   }
   return false;
 }
@@ -150,12 +155,12 @@ template <class Scalar>
 GossipVariable<Scalar> mixed_of(GossipCommunicator& gossip, const char* name, std::int64_t size,
                                 OptionList& list) {
   if (asks_for_compression(list)) {
-    CompressedOptions compressed;
+    CompressedMixingOptions compressed;
     list.read(compressed);
     list.require_all_read();
     return gossip.variable<Scalar>(name, size, compressed.mixing);
   }
-  MixingOptions mixing;
+  PlainMixing mixing;
   list.read(mixing);
   list.require_all_read();
   return gossip.variable<Scalar>(name, size, mixing.mixing());

@@ -64,10 +64,10 @@ void add(Digest& digest, const Mixing& mixing) {
 }
 
 void add(Digest& digest, const CompressedMixing& mixing) {
-  const CompressionOptions& by = mixing.compression;
-  digest.add(text("compressed ", by.compressor, ' ', by.bits, ' ', by.rank, ' ', by.rows, ' ',
-                  by.block, ' ', mixing.seed));
-  digest.add(by.ratio);
+  digest.add(text("compressed ", mixing.compressor->name, ' ', mixing.seed));
+  for (const auto& option : describe_options(mixing.compressor.options())) {
+    digest.add(option.name + '=' + option.value);
+  }
   digest.add(mixing.gamma);
 }
 

@@ -30,7 +30,9 @@ class OptionList {
   void read(Options& options) {
     configuration_.read(std::string_view(section_).substr(0, section_.size() - 1), options);
   }
-  void require_all_read() const { configuration_.require_all_read(); }
+  void require_all_read() const {
+    configuration_.require_all_read({axis_of(compressor_catalog(), "consensus", "compressor")});
+  }
 
  private:
   const char* function_;
@@ -48,7 +50,7 @@ struct HostOptions {
   }
 };
 
-struct MixingOptions {
+struct PlainMixing {
   std::string weights = "given";
   bool lazy = false;
   std::int64_t rounds = 1;
@@ -70,12 +72,12 @@ struct MixingOptions {
   }
 };
 
-struct CompressedOptions {
+struct CompressedMixingOptions {
   CompressedMixing mixing{};
   std::int64_t seed = 1;
 
   void visit(OptionVisitor& visitor) {
-    mixing.compression.visit(visitor);
+    mixing.compressor.visit(visitor, "compressor", "how messages are compressed");
     visitor("gamma", mixing.gamma, between(0, 1), "step; 0 = chosen");
     visitor("seed", seed, at_least(0), "of random compressors");
     mixing.seed = static_cast<std::uint64_t>(seed);

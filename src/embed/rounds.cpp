@@ -99,19 +99,15 @@ class FloatRounds final : public Rounds<float> {
   MessageMixer mixer_;
 };
 
-StrategyOptions options_of(const CompressedMixing& mixing) {
-  StrategyOptions options;
-  options.compression = mixing.compression;
-  options.consensus_step = mixing.gamma;
-  return options;
-}
-
 template <class Scalar>
 class CompressedRounds final : public Rounds<Scalar> {
  public:
   CompressedRounds(Network& network, const std::string& name, Index size,
                    const CompressedMixing& mixing)
-      : CompressedRounds({network, name, size, options_of(mixing), mixing.seed}) {}
+      : CompressedRounds(
+            {network, name, size,
+             CompressedOptions{.consensus_step = mixing.gamma, .compressor = mixing.compressor},
+             mixing.seed}) {}
 
   void start(const Scalar* in) override {
     for (Index r = 0; r < started_.rows(); ++r) started_(r, 0) = in[r] + rounding_(r, 0);

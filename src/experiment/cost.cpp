@@ -3,6 +3,7 @@
 #include <Eigen/LU>
 #include <array>
 #include <cmath>
+#include <optional>
 #include <utility>
 
 #include "trial.hpp"
@@ -20,14 +21,9 @@ struct Counts {
 
 constexpr Index line = 8;  // numbers in a cache line
 
-const StrategyOptions& options_of(const GeneralOptions& general, bool upper) {
-  return general.consensus.options(upper ? Role::upper : Role::lower);
-}
-
-std::int64_t compressed_bytes(const GeneralOptions& general, bool upper, Index p, Index q) {
-  const Index dimension = upper ? p : q;
-  return static_cast<std::int64_t>(
-      make_compressor(options_of(general, upper).compression, dimension)->bytes(dimension));
+/// None if the strategy of the variable does not compress.
+std::optional<Chosen<CompressorEntry>> compressor_of(const GeneralOptions& general, Role role) {
+  return general.consensus.traits(role).compressor;
 }
 
 Counts counts_of(const detail::TrialCount& trial) {
@@ -77,14 +73,18 @@ std::vector<CompressedMessages> compressed_in(const GeneralOptions& general,
                                               const detail::TrialCount& trial, Index p, Index q) {
   double of_upper = 0;
   double of_lower = 0;
+  const auto of_x = compressor_of(general, Role::upper);
+  const auto of_y = compressor_of(general, Role::lower);
+  const auto of_auxiliary = compressor_of(general, Role::auxiliary);
   for (const RoundNote& round : trial.rounds) {
     if (round.kind != Kind::compressed) continue;
-    const bool upper = round.bytes == compressed_bytes(general, true, p, q);
+    const bool upper =
+        of_x && round.bytes == static_cast<std::int64_t>(make_compressor(*of_x, p)->bytes(p));
     (upper ? of_upper : of_lower) += 1 / trial.iterations;
   }
   std::vector<CompressedMessages> all;
-  if (of_upper > 0) all.push_back({options_of(general, true).compression, true, of_upper});
-  if (of_lower > 0) all.push_back({options_of(general, false).compression, false, of_lower});
+  if (of_upper > 0) all.push_back({*of_x, true, of_upper});
+  if (of_lower > 0) all.push_back({of_y ? *of_y : *of_auxiliary, false, of_lower});
   return all;
 }
 
@@ -109,7 +109,8 @@ std::string Growth::text() const {
 Varies varies(const GeneralOptions& general) {
   if (general.participation.is_asynchronous()) return Varies::at_most;
   const Varies method = general.method->varies(general.method.options());
-  if (method == Varies::exact && general.estimator.name == "reuse") return Varies::on_average;
+  if (method == Varies::exact && general.estimator->traits(general.estimator.options()).calls_vary)
+    return Varies::on_average;
   return method;
 }
 
@@ -149,7 +150,7 @@ std::string CompositionCost::traffic_text() const {
   std::string neighbors = to_neighbors.is_zero() ? "" : to_neighbors.text();
   for (const CompressedMessages& messages : compressed) {
     neighbors += text(neighbors.empty() ? "" : " + ", number_text(messages.messages), " ",
-                      messages.compression.compressor, messages.upper ? "(p)" : "(q)");
+                      messages.compressor->name, messages.upper ? "(p)" : "(q)");
   }
   if (neighbors.empty() && averaged.is_zero()) return "nothing";
   std::string all;
@@ -164,9 +165,8 @@ double CompositionCost::bytes(bool reduced, Index p, Index q) const {
   double total = to_neighbors(p, q) * sizeof(double);
   for (const CompressedMessages& messages : compressed) {
     const Index dimension = messages.upper ? p : q;
-    total +=
-        messages.messages *
-        static_cast<double>(make_compressor(messages.compression, dimension)->bytes(dimension));
+    total += messages.messages *
+             static_cast<double>(make_compressor(messages.compressor, dimension)->bytes(dimension));
   }
   return total;
 }

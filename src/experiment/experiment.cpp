@@ -10,6 +10,7 @@
 #include "echelon/io/client_files.hpp"
 #include "echelon/io/graph_file.hpp"
 #include "echelon/problem/client_problem.hpp"
+#include "trial.hpp"
 
 namespace echelon {
 
@@ -81,21 +82,62 @@ void GeneralOptions::read_from(Configuration& configuration) {
   configuration.read("problem", problem_name);
   configuration.read("problem", tikhonov);
   configuration.choose("method", "name", method, "the method (`echelon list methods`)");
-  configuration.read("consensus", consensus);
-  for (const Role role : roles) {
-    const std::string section = "consensus-" + role_name(role);
-    if (!configuration.has_section(section)) continue;
-    StrategyOptions& own = consensus.of[role] = consensus.all;
-    configuration.read(section, own);
-  }
+  consensus.read_names(configuration);
+  const bool has_auxiliary = !method->means_first || detail::moves_auxiliaries(*this);
+  consensus.read_options(configuration, *method, has_auxiliary);
   estimator = method->estimator;
-  configuration.read("estimator", estimator);
-  configuration.read("steps", steps);
+  configuration.choose("estimator", "name", estimator, "how gradient noise is reduced");
+  configuration.choose("steps", "rule", steps, "how step sizes adapt to the directions so far");
   configuration.read("participation", participation);
-  configuration.read("attack", attack);
+  configuration.choose("attack", "kind", attack, "what attacking agents send");
   configuration.read("metrics", metrics);
   configuration.read("comm", comm);
   problem = problem_name.name;
+}
+
+namespace {
+
+/// Of entries that are not yet parts with an option struct.
+template <class Entry>
+PartAxis axis_of(const std::vector<Entry>& catalog, const std::string& section) {
+  PartAxis axis{section, "name", {}};
+  for (const Entry& entry : catalog) {
+    PartAxis::Part& part = axis.parts.emplace_back();
+    part.name = entry.name;
+    for (const auto& option : entry.options()) part.options.push_back(option.name);
+  }
+  return axis;
+}
+
+}  // namespace
+
+std::vector<PartAxis> part_axes(const GeneralOptions& general) {
+  std::vector<PartAxis> axes{
+      axis_of(problem_catalog(), "problem"),
+      echelon::axis_of(method_catalog(), "method", "name"),
+      echelon::axis_of(estimator_catalog(), "estimator", "name"),
+      echelon::axis_of(step_rule_catalog(), "steps", "rule"),
+      echelon::axis_of(attack_catalog(), "attack", "kind"),
+  };
+  const MethodEntry& method = *general.method;
+  const auto add = [&](const std::string& section, const std::vector<std::string>& chosen) {
+    axes.push_back(echelon::axis_of(compressor_catalog(), section, "compressor"));
+    axes.push_back(echelon::axis_of(aggregation_catalog(), section, "aggregation"));
+    axes.push_back(echelon::axis_of(strategy_catalog(), section, "strategy", chosen));
+  };
+  std::vector<std::string> all;
+  for (const Role role : roles) {
+    std::string name = general.consensus.entry(role).name;
+    if (method.means_first && role != Role::auxiliary) {
+      const bool exact = method.always_exact || general.consensus.all_reduced();
+      name = text(exact ? "exact means" : "dynamic average consensus", ", since ", method.name,
+                  " combines means");
+    }
+    if (std::find(all.begin(), all.end(), name) == all.end()) all.push_back(name);
+    add("consensus-" + role_name(role), {name});
+  }
+  add("consensus", all);
+  return axes;
 }
 
 const std::vector<std::string>& configuration_sections() {
@@ -106,17 +148,6 @@ const std::vector<std::string>& configuration_sections() {
       "participation", "attack",
   };
   return sections;
-}
-
-std::string role_name(Role role) {
-  switch (role) {
-    case Role::upper:
-      return "x";
-    case Role::lower:
-      return "y";
-    default:
-      return "auxiliary";
-  }
 }
 
 Experiment::Experiment(Communicator communicator, Configuration configuration,
@@ -183,9 +214,7 @@ std::shared_ptr<Participation> Experiment::make_participation() const {
   const ConsensusOptions& consensus = general_.consensus;
   const bool asynchronous = general_.participation.is_asynchronous();
   RoundShape shape;
-  if (consensus.entry(Role::upper).served && !asynchronous) {
-    shape.local_steps = consensus.options(Role::upper).local_steps;
-  }
+  if (!asynchronous) shape.local_steps = consensus.traits(Role::upper).local_steps;
   shape.message_bytes = bytes_per_step_ * static_cast<double>(shape.local_steps);
   shape.rounds = (general_.run.iterations + shape.local_steps - 1) / shape.local_steps;
   Availability availability;
@@ -209,15 +238,16 @@ void Experiment::require_rounds() const {
   const ConsensusOptions& consensus = general_.consensus;
   for (const Role role : roles) {
     const StrategyEntry& strategy = consensus.entry(role);
+    const Attendance attendance = consensus.traits(role).attendance;
     if (participation.is_asynchronous()) {
-      require(strategy.name == "stale-server", ErrorKind::usage, "consensus strategy `",
+      require(attendance == Attendance::late_answers, ErrorKind::usage, "consensus strategy `",
               strategy.name, "` of ", role_name(role),
               " waits for all agents; with participation.policy = bounded-staleness choose "
               "consensus.strategy = stale-server");
       continue;
     }
-    const bool fits = strategy.served || strategy.personal ||
-                      (strategy.name == "all-reduce" && participation.is_full());
+    const bool fits = attendance == Attendance::some_answers ||
+                      (attendance == Attendance::any_clients && participation.is_full());
     require(fits, ErrorKind::usage, "consensus strategy `", strategy.name, "` of ", role_name(role),
             " needs every agent at every step (section participation lets some stay away, or "
             "others sit down); choose consensus.strategy = local-server or local-server-cv");
@@ -225,15 +255,14 @@ void Experiment::require_rounds() const {
 }
 
 std::shared_ptr<const Attack> Experiment::make_attack() {
-  bool is_mean = true;
-  for (const Role role : roles) {
-    is_mean = is_mean && general_.consensus.options(role).aggregation == "mean";
+  bool is_mean = general_.consensus.means.aggregation->is_mean;
+  for (const Role role : roles) is_mean = is_mean && !general_.consensus.traits(role).robust;
+  auto attack = echelon::make_attack(general_.attack, network_->size(),
+                                     static_cast<std::uint64_t>(general_.experiment.seed));
+  if (attack != nullptr || !is_mean) {
+    require_protected(method_entry(), cost_of(general_).takes_plain_means, general_.steps);
   }
-  if (!general_.attack.is_on() && is_mean) return nullptr;
-  require_protected(method_entry(), cost_of(general_).takes_plain_means, general_.steps);
-  if (!general_.attack.is_on()) return nullptr;
-  return std::make_shared<Attack>(general_.attack, network_->size(),
-                                  static_cast<std::uint64_t>(general_.experiment.seed));
+  return attack;
 }
 
 std::unique_ptr<BilevelProblem> Experiment::make_problem(const DataSource& data) {
@@ -270,7 +299,7 @@ void Experiment::compose(const DataSource& data) {
                                  .participation = participation_.get(),
                                  .attack = make_attack()},
                                 general_.method.options());
-  configuration_.require_all_read();
+  configuration_.require_all_read(part_axes(general_));
   evaluator_ = std::make_unique<Evaluator>(*problem_, *network_, general_.metrics, personal);
   runner_ = std::make_unique<Runner>(*method_, *problem_, *network_, *evaluator_, general_.run,
                                      general_.metrics, participation_.get());

@@ -108,35 +108,57 @@ SharedSchedule trial_schedule() {
 std::uint64_t window_of(const GeneralOptions& general, Varies varies) {
   std::int64_t window = varies == Varies::on_average ? 240 : 1;
   for (const Role role : {Role::upper, Role::lower, Role::auxiliary}) {
-    window = std::lcm(window, general.consensus.options(role).local_steps);
+    window = std::lcm(window, general.consensus.traits(role).local_steps);
   }
   return static_cast<std::uint64_t>(std::clamp<std::int64_t>(window, 1, 10000));
 }
 
+/// The composition on the trial problem.
+struct TrialRun {
+  TrialRun(const GeneralOptions& general, Index p, Index q)
+      : problem(network.agents(), p, q, general.method->serves),
+        context{.problem = problem,
+                .network = network,
+                .consensus = general.consensus,
+                .estimator = general.estimator,
+                .seed = 1,
+                .networks = {},
+                .steps = general.steps} {
+    network.note_rounds(notes);
+    problem.regularize(general.tikhonov);
+    method = general.method->make(context, general.method.options());
+  }
+
+  std::vector<RoundNote> notes;
+  Network network{Communicator::alone(), trial_schedule()};
+  TrialProblem problem;
+  MethodContext context;
+  std::unique_ptr<Method> method;
+};
+
 }  // namespace
 
+bool moves_auxiliaries(const GeneralOptions& general) {
+  constexpr Index rows = 8;
+  try {
+    TrialRun trial(general, rows, rows);
+    return trial.context.roles->count(Role::auxiliary) > 0;
+  } catch (const Error&) {
+    return true;
+  }
+}
+
 TrialCount run_trial(const GeneralOptions& general, Index p, Index q) {
-  const MethodEntry& method = *general.method;
-  std::vector<RoundNote> notes;
-  Network network(Communicator::alone(), trial_schedule());
-  network.note_rounds(notes);
-  TrialProblem problem(network.agents(), p, q, method.serves);
-  problem.regularize(general.tikhonov);
-  const MethodContext context{.problem = problem,
-                              .network = network,
-                              .consensus = general.consensus,
-                              .estimator = general.estimator,
-                              .seed = 1,
-                              .networks = {},
-                              .steps = general.steps};
-  const auto instance = method.make(context, general.method.options());
+  TrialRun trial(general, p, q);
+  std::vector<RoundNote>& notes = trial.notes;
+  const TrialProblem& problem = trial.problem;
   const Varies how = varies(general);
   const std::uint64_t window = window_of(general, how);
   std::uint64_t k = 0;
   const auto count = [&](std::uint64_t iterations) {
     notes.clear();
     const OracleCounts before = problem.counts();
-    for (const std::uint64_t end = k + iterations; k < end; ++k) instance->iterate(k);
+    for (const std::uint64_t end = k + iterations; k < end; ++k) trial.method->iterate(k);
     const OracleCounts after = problem.counts();
     const auto per_agent = [](std::int64_t now, std::int64_t then) {
       return static_cast<double>(now - then) / trial_agents;
@@ -146,7 +168,7 @@ TrialCount run_trial(const GeneralOptions& general, Index p, Index q) {
                       per_agent(after.products, before.products),
                       per_agent(after.values, before.values),
                       notes,
-                      *context.roles};
+                      *trial.context.roles};
   };
   count(window * ((4 + window - 1) / window));  // the first steps are special
   TrialCount counted = count(window);

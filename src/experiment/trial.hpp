@@ -25,4 +25,7 @@ struct TrialCount {
 /// x in R^p, y in R^q. Throws what the composition throws when it is made.
 TrialCount run_trial(const GeneralOptions& general, Index p, Index q);
 
+/// Do strategies move auxiliaries of the method? True also if the composition cannot be made.
+bool moves_auxiliaries(const GeneralOptions& general);
+
 }  // namespace echelon::detail

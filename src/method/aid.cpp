@@ -160,10 +160,8 @@ MethodEntry single_loop(const std::string& name, const std::string& truncation) 
   entry.formula =
       "with STORM: y <- y - beta gy;  v = Neumann series of fy;  x <- x - alpha (fx - J^T v)";
   entry.fails = "too few terms of the series are a bias: about (1 - eta mu)^Q of v is missing";
-  entry.estimator.name = "storm";
-  entry.estimator.c = 1;
-  entry.estimator.decay = 2.0 / 3;
-  entry.estimator.decay_offset = 10;
+  entry.estimator = {estimator_catalog(), "storm",
+                     StormOptions{.c = 1, .decay = 2.0 / 3, .decay_offset = 10}};
   return entry;
 }
 

@@ -200,7 +200,8 @@ static MethodEntry f3sa_entry() {
   entry.formula =
       "together: z <- z - gamma gy(x,z), y <- y - beta (fy(x,y)/lambda + gy(x,y)), "
       "x <- x - alpha (fx(x,y) + lambda (gx(x,y) - gx(x,z)))";
-  entry.estimator = {.name = "storm", .c = 1, .decay = 0.8, .decay_offset = 100};
+  entry.estimator = {estimator_catalog(), "storm",
+                     StormOptions{.c = 1, .decay = 0.8, .decay_offset = 100}};
   F2saOptions options;
   options.inner_steps = 1;
   options.alpha = 0.05;

@@ -89,7 +89,8 @@ class F2saP final : public Method {
         y_(q_, m_),
         dx_(p_, m_) {
     if (options_.normalize) {
-      x_.use({context.network, "x", StepRule::Place::upper, {.rule = "normalized"}, nullptr});
+      x_.use(make_step_rule({step_rule_catalog(), "normalized"},
+                            {context.network, "x", StepRule::Place::upper}));
     }
     copies_.reserve(nodes_.size());  // addresses are kept in `point_`
     for (const Node& node : nodes_) {

@@ -11,8 +11,42 @@ namespace echelon {
 
 namespace {
 
-const StrategyEntry& find_strategy(const std::string& name) {
-  return find_entry(strategy_catalog(), name, "consensus strategy");
+/// Names in section `consensus`.
+struct StrategyNames {
+  std::string strategy = "gt-atc";
+  std::string x{}, y{}, auxiliary{};
+
+  void visit(OptionVisitor& visitor) {
+    const auto name = [&](std::string_view key, std::string& value, std::string_view help) {
+      visitor.part(
+          key, value, strategy_catalog().names(),
+          [](const std::string& word) {
+            const StrategyEntry* entry = strategy_catalog().find(word);
+            return entry == nullptr ? std::string() : entry->name;
+          },
+          help);
+    };
+    name("strategy", strategy, "how directions become agreed steps (`echelon list consensus`)");
+    name("x", x, "strategy of the upper variable; empty: as consensus.strategy");
+    name("y", y,
+         "strategy of the lower variable; empty: as consensus.strategy; `none` = personal lower "
+         "level");
+    name("auxiliary", auxiliary, "strategy of the lower auxiliaries (z, v); empty: as y");
+  }
+};
+
+std::string section_of(Role role) {
+  return "consensus-" + role_name(role);
+}
+
+/// Options of one variable.
+template <class Options>
+void read_options(Configuration& configuration, Role role, Options& options) {
+  if (configuration.has_section(section_of(role))) {
+    configuration.read(section_of(role), options, "consensus");
+  } else {
+    configuration.read("consensus", options);
+  }
 }
 
 double decayed(double exponent, const StepSchedule& schedule, std::uint64_t k) {
@@ -22,44 +56,78 @@ double decayed(double exponent, const StepSchedule& schedule, std::uint64_t k) {
 
 }  // namespace
 
-void ConsensusOptions::visit(OptionVisitor& visitor) {
-  visitor("strategy", strategy, "how directions become agreed steps (`echelon list consensus`)");
-  visitor("x", x, "strategy of the upper variable; empty: as consensus.strategy");
-  visitor("y", y,
-          "strategy of the lower variable; empty: as consensus.strategy; `none` = personal lower "
-          "level");
-  visitor("auxiliary", auxiliary, "strategy of the lower auxiliaries (z, v); empty: as y");
-  all.visit(visitor);
-}
-
-const StrategyEntry& ConsensusOptions::entry(Role role) const {
-  const std::string& lower = y.empty() ? strategy : y;
+std::string role_name(Role role) {
   switch (role) {
     case Role::upper:
-      return find_strategy(x.empty() ? strategy : x);
+      return "x";
     case Role::lower:
-      return find_strategy(lower);
+      return "y";
     default:
-      return find_strategy(auxiliary.empty() ? lower : auxiliary);
+      return "auxiliary";
   }
 }
 
-const StrategyOptions& ConsensusOptions::options(Role role) const {
-  const auto own = of.find(role);
-  return own == of.end() ? all : own->second;
+void ConsensusOptions::read_names(Configuration& configuration) {
+  StrategyNames names;
+  configuration.read("consensus", names);
+  const auto chosen = [](const std::string& name, const std::string& otherwise) {
+    return Chosen<StrategyEntry>(strategy_catalog(), name.empty() ? otherwise : name);
+  };
+  upper = chosen(names.x, names.strategy);
+  lower = chosen(names.y, names.strategy);
+  auxiliary = chosen(names.auxiliary, lower->name);
+}
+
+void ConsensusOptions::read_options(Configuration& configuration, const MethodEntry& method,
+                                    bool has_auxiliary) {
+  if (!method.means_first) {
+    for (const Role role : {Role::upper, Role::lower, Role::auxiliary}) {
+      echelon::read_options(configuration, role, of(role).options());
+    }
+    return;
+  }
+  if (method.always_exact) return;
+  if (all_reduced()) {
+    ServerOptions exact;
+    configuration.read("consensus", exact);
+    means.aggregation = exact.aggregation;
+  } else {
+    configuration.read("consensus", means.mixing);
+  }
+  if (has_auxiliary) {
+    echelon::read_options(configuration, Role::auxiliary, auxiliary.options());
+  }
+  if (all_reduced()) return;
+  for (const Role role : {Role::upper, Role::lower, Role::auxiliary}) {
+    if (!configuration.has_section(section_of(role))) continue;
+    if (role == Role::auxiliary && has_auxiliary) continue;
+    echelon::read_options(configuration, role, mixing_of_means[role]);
+  }
+}
+
+const Chosen<StrategyEntry>& ConsensusOptions::of(Role role) const {
+  return role == Role::upper ? upper : role == Role::lower ? lower : auxiliary;
+}
+
+Chosen<StrategyEntry>& ConsensusOptions::of(Role role) {
+  return role == Role::upper ? upper : role == Role::lower ? lower : auxiliary;
+}
+
+const MixingOptions& ConsensusOptions::mixing_along_means(Role role) const {
+  const auto own = mixing_of_means.find(role);
+  return own == mixing_of_means.end() ? means.mixing : own->second;
 }
 
 bool ConsensusOptions::personal() const {
-  const StrategyEntry& lower = entry(Role::lower);
-  const StrategyEntry& helper = entry(Role::auxiliary);
-  require(lower.personal == helper.personal, ErrorKind::usage, "consensus.y is `", lower.name,
-          "` but consensus.auxiliary is `", helper.name,
+  const bool is_personal = traits(Role::lower).personal;
+  require(is_personal == traits(Role::auxiliary).personal, ErrorKind::usage, "consensus.y is `",
+          lower->name, "` but consensus.auxiliary is `", auxiliary->name,
           "` (a personal lower level has personal auxiliaries); give both `none`, or neither");
-  return lower.personal;
+  return is_personal;
 }
 
 bool ConsensusOptions::all_reduced() const {
-  return entry(Role::upper).name == "all-reduce" && entry(Role::lower).name == "all-reduce";
+  return traits(Role::upper).averages_exactly && traits(Role::lower).averages_exactly;
 }
 
 std::unique_ptr<GradientEstimator> MethodContext::make_estimator(
@@ -79,17 +147,16 @@ Network& MethodContext::network_of(Role role) const {
 ConsensusVariable MethodContext::variable(std::string name, const VectorXd& start, Role role,
                                           FeasibleSet set) const {
   roles->insert(role);
-  return stepping(
-      ConsensusVariable(network_of(role), std::move(name), start, consensus.entry(role),
-                        consensus.options(role), seed, std::move(set), participation, attack),
-      role);
+  return stepping(ConsensusVariable(network_of(role), std::move(name), start, consensus.of(role),
+                                    seed, std::move(set), participation, attack),
+                  role);
 }
 
 ConsensusVariable MethodContext::stepping(ConsensusVariable variable, Role role) const {
   const StepRule::Place place = role == Role::upper   ? StepRule::Place::upper
                                 : role == Role::lower ? StepRule::Place::lower
                                                       : StepRule::Place::auxiliary;
-  variable.use({network, variable.name(), place, steps, step_memory});
+  variable.use(make_step_rule(steps, {network, variable.name(), place, step_memory}));
   return variable;
 }
 
@@ -98,9 +165,8 @@ ConsensusVariable MethodContext::upper_variable(std::string name) const {
 }
 
 ConsensusVariable MethodContext::upper_variable(std::string name, FeasibleSet set) const {
-  const StrategyEntry& strategy = consensus.entry(Role::upper);
-  require(!strategy.personal || network.size() == 1, ErrorKind::usage, "consensus.x is `",
-          strategy.name,
+  require(!consensus.traits(Role::upper).personal || network.size() == 1, ErrorKind::usage,
+          "consensus.x is `", consensus.upper->name,
           "` (the upper variable is what agents agree on); choose consensus.x = gt-atc, and "
           "consensus.y = none for a personal lower level");
   return variable(std::move(name), problem.start_x(), Role::upper, std::move(set));
@@ -130,20 +196,21 @@ bool MethodContext::exact_means() const {
 MethodContext MethodContext::with_exact_means() const {
   exact_means();  // refuses a personal lower level
   MethodContext exact = *this;
-  exact.consensus.strategy = "all-reduce";
-  exact.consensus.x = exact.consensus.y = exact.consensus.auxiliary = "";
+  exact.consensus = ConsensusOptions("all-reduce");
   return exact;
 }
 
 MeanTracker MethodContext::mean_tracker(std::string name, const std::vector<Index>& heights) const {
-  return {network, std::move(name), heights, exact_means(), consensus.all, attack};
+  return {network, std::move(name), heights, exact_means(), consensus.means, attack};
 }
 
 ConsensusVariable MethodContext::variable_of_means(std::string name, const VectorXd& start,
                                                    Role role, FeasibleSet set) const {
-  const StrategyEntry& strategy = find_strategy(exact_means() ? "none" : "gossip-atc");
-  return {network_of(role), std::move(name), start, strategy, consensus.options(role), seed,
-          std::move(set)};
+  Chosen<StrategyEntry> strategy(strategy_catalog(), "none");
+  if (!exact_means()) {
+    strategy = {strategy_catalog(), "gossip-atc", consensus.mixing_along_means(role)};
+  }
+  return {network_of(role), std::move(name), start, strategy, seed, std::move(set)};
 }
 
 ConsensusVariable MethodContext::upper_variable_of_means(std::string name) const {
@@ -214,12 +281,12 @@ void require_served(const MethodEntry& method, const BilevelProblem& problem) {
 }
 
 void require_protected(const MethodEntry& method, bool takes_plain_means,
-                       const StepOptions& steps) {
+                       const Chosen<StepRuleEntry>& steps) {
   require(!takes_plain_means && !method.always_exact, ErrorKind::usage,
           "method.name = ", method.name,
           ": the method takes plain means over agents inside its iteration, which no rule protects "
           "from attackers; choose a method such as f2sa or soba");
-  require(steps.rule == "constant", ErrorKind::usage, "steps.rule = ", steps.rule,
+  require(!steps->averages, ErrorKind::usage, "steps.rule = ", steps->name,
           ": step sizes follow from plain means over agents, which no rule protects from "
           "attackers; choose steps.rule = constant");
 }

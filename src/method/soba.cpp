@@ -174,17 +174,16 @@ constexpr const char* formula =
 
 /// Steps (w + k)^-1/3, at most `cap`, times beta / alpha and gamma / alpha; STORM's weight is the
 /// square of that of x.
-void follow_storm(SobaOptions& options, EstimatorOptions& estimator, double w, double cap) {
+void follow_storm(SobaOptions& options, Chosen<EstimatorEntry>& estimator, double w, double cap) {
   const double offset = 1 / (cap * cap * cap);
   options.schedule = {.upper_decay = 1.0 / 3,
                       .lower_decay = 1.0 / 3,
                       .decay_offset = offset,
                       .decay_start = offset - w};
-  estimator.name = "storm";
-  estimator.c = cap * cap;
-  estimator.decay = 2.0 / 3;
-  estimator.decay_offset = offset;
-  estimator.decay_start = offset - w;
+  estimator = {
+      estimator_catalog(), "storm",
+      StormOptions{
+          .c = cap * cap, .decay = 2.0 / 3, .decay_offset = offset, .decay_start = offset - w}};
 }
 
 MethodEntry with_storm(MethodEntry entry, SobaOptions options) {

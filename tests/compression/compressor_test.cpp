@@ -4,10 +4,11 @@
 #include <gtest/gtest.h>
 
 #include <limits>
+#include <map>
 
 #include "catalog_names.hpp"
-#include "echelon/core/catalog.hpp"
 #include "echelon/core/error.hpp"
+#include "part_settings.hpp"
 #include "support.hpp"
 
 namespace echelon {
@@ -17,9 +18,9 @@ using namespace testing_support;
 
 constexpr Index dimensions[] = {1, 2, 3, 7, 8, 9, 64, 1000, 1025};
 
-std::string usage_message(const CompressionOptions& options, Index dimension) {
+std::string usage_message(const std::string& name, const PartOptions& options, Index dimension) {
   try {
-    make_compressor(options, dimension);
+    make_compressor({compressor_catalog(), name, options}, dimension);
   } catch (const Error& error) {
     EXPECT_EQ(error.kind(), ErrorKind::usage);
     return error.what();
@@ -154,7 +155,11 @@ TEST(Compressors, UnbiasedOnesAreRightOnAverage) {
   const Numbers v = gaussian(d);
   constexpr int rounds = 20000;
   for (const std::string name : {"random-k-unbiased", "quantization"}) {
-    const auto q = compressor(name, d, {.ratio = 0.25, .bits = 2, .block = 8});
+    const auto q = make_compressor(
+        chosen(
+            compressor_catalog(), name,
+            {{"compression_ratio", "0.25"}, {"compression_bits", "2"}, {"compression_block", "8"}}),
+        d);
     ASSERT_TRUE(q->unbiased());
     Numbers sum(v.size(), 0.0);
     Numbers squares(v.size(), 0.0);
@@ -180,8 +185,8 @@ TEST(Compressors, UnbiasedOnesAreRightOnAverage) {
 }
 
 TEST(Compressors, ByteCounts) {
-  const auto bytes = [](const std::string& name, Index d, CompressionOptions options = {}) {
-    return compressor(name, d, options)->bytes(d);
+  const auto bytes = [](const std::string& name, Index d, const auto&... options) {
+    return compressor(name, d, options...)->bytes(d);
   };
   EXPECT_EQ(bytes("identity", 1000), 8000u);
   EXPECT_EQ(bytes("float32", 1000), 4000u);
@@ -190,24 +195,24 @@ TEST(Compressors, ByteCounts) {
   EXPECT_EQ(bytes("top-k", 1025), 142u + 824u);  // 103 indices of 11 bits
   EXPECT_EQ(bytes("top-k", 1024), 129u + 824u);  // 103 of 10
   EXPECT_EQ(bytes("top-k", 1), 8u);
-  EXPECT_EQ(bytes("top-k", 2, {.ratio = 1}), 1u + 16u);
+  EXPECT_EQ(bytes("top-k", 2, KeptEntriesOptions{.ratio = 1}), 1u + 16u);
   EXPECT_EQ(bytes("random-k", 1000), 800u);
   EXPECT_EQ(bytes("random-k-unbiased", 7), 8u);
-  EXPECT_EQ(bytes("quantization", 1000), 8u + 625u);           // 5 bits each
-  EXPECT_EQ(bytes("quantization", 1025), 16u + 641u);          // two blocks
-  EXPECT_EQ(bytes("quantization", 1025, {.block = 0}), 649u);  // one
-  EXPECT_EQ(bytes("quantization", 9, {.bits = 1, .block = 4}), 24u + 3u);
-  EXPECT_EQ(bytes("quantization", 9, {.bits = 8}), 8u + 11u);
+  EXPECT_EQ(bytes("quantization", 1000), 8u + 625u);                              // 5 bits each
+  EXPECT_EQ(bytes("quantization", 1025), 16u + 641u);                             // two blocks
+  EXPECT_EQ(bytes("quantization", 1025, QuantizationOptions{.block = 0}), 649u);  // one
+  EXPECT_EQ(bytes("quantization", 9, QuantizationOptions{.bits = 1, .block = 4}), 24u + 3u);
+  EXPECT_EQ(bytes("quantization", 9, QuantizationOptions{.bits = 8}), 8u + 11u);
   EXPECT_EQ(bytes("sign", 1025), 16u + 129u);
-  EXPECT_EQ(bytes("sign", 8, {.block = 0}), 9u);
+  EXPECT_EQ(bytes("sign", 8, SignOptions{.block = 0}), 9u);
   EXPECT_EQ(bytes("low-rank", 1000), 8u * 2u * (32u + 32u));
-  EXPECT_EQ(bytes("low-rank", 1000, {.rank = 3, .rows = 10}), 8u * 3u * (10u + 100u));
-  EXPECT_EQ(bytes("low-rank", 7, {.rank = 1, .rows = 7}), 8u * 8u);
+  EXPECT_EQ(bytes("low-rank", 1000, LowRankOptions{.rank = 3, .rows = 10}), 8u * 3u * (10u + 100u));
+  EXPECT_EQ(bytes("low-rank", 7, LowRankOptions{.rank = 1, .rows = 7}), 8u * 8u);
 }
 
 TEST(Compressors, SharesAreRoundedUpButNotByRounding) {
   const auto kept = [](double ratio, Index d) {
-    return compressor("random-k", d, {.ratio = ratio})->bytes(d) / 8;
+    return compressor("random-k", d, KeptEntriesOptions{.ratio = ratio})->bytes(d) / 8;
   };
   EXPECT_EQ(kept(0.07, 100), 7u);  // 0.07 * 100 = 7.000000000000001
   EXPECT_EQ(kept(1.0 / 3, 9), 3u);
@@ -217,11 +222,11 @@ TEST(Compressors, SharesAreRoundedUpButNotByRounding) {
 }
 
 TEST(Compressors, Certificates) {
-  const auto delta = [](const std::string& name, Index d, CompressionOptions options = {}) {
-    return compressor(name, d, options)->contraction(d);
+  const auto delta = [](const std::string& name, Index d, const auto&... options) {
+    return compressor(name, d, options...)->contraction(d);
   };
   EXPECT_EQ(delta("identity", 9), 1);
-  EXPECT_EQ(delta("top-k", 9, {.ratio = 1.0 / 3}), 3.0 / 9);
+  EXPECT_EQ(delta("top-k", 9, KeptEntriesOptions{.ratio = 1.0 / 3}), 3.0 / 9);
   EXPECT_EQ(delta("random-k", 1000), 0.1);
   EXPECT_EQ(delta("random-k-unbiased", 1000), 0.1);
   EXPECT_EQ(compressor("random-k-unbiased", 1000)->variance(1000), 9);
@@ -230,43 +235,52 @@ TEST(Compressors, Certificates) {
   EXPECT_EQ(delta("quantization", 100), 1 / (1 + 100.0 / 225));
   EXPECT_EQ(delta("sign", 5000), 1.0 / 1024);
   EXPECT_EQ(delta("sign", 10), 0.1);
-  EXPECT_EQ(delta("low-rank", 1000, {.rank = 3, .rows = 10}), 0.3);
-  EXPECT_EQ(delta("low-rank", 100, {.rank = 5}), 0.5);
+  EXPECT_EQ(delta("low-rank", 1000, LowRankOptions{.rank = 3, .rows = 10}), 0.3);
+  EXPECT_EQ(delta("low-rank", 100, LowRankOptions{.rank = 5}), 0.5);
 }
 
 TEST(Compressors, ErrorsNameWhatIsRight) {
-  EXPECT_TRUE(contains(usage_message({.compressor = "topk"}, 9), "`top-k`"));
+  EXPECT_TRUE(contains(usage_message("topk-k", {}, 9), "`top-k`"));
   for (const double ratio : {0.0, -1.0, 1.5, std::nan("")}) {
-    EXPECT_TRUE(contains(usage_message({.ratio = ratio}, 9), "compression_ratio"));
+    EXPECT_TRUE(contains(usage_message("top-k", KeptEntriesOptions{.ratio = ratio}, 9),
+                         "compression_ratio"));
   }
-  EXPECT_TRUE(contains(usage_message({.ratio = 2}, 9), "(0, 1]"));
-  EXPECT_TRUE(contains(usage_message({.bits = 0}, 9), "consensus.compression_bits = 0"));
-  EXPECT_TRUE(contains(usage_message({.bits = 9}, 9), "[1, 8]"));
-  EXPECT_TRUE(contains(usage_message({.block = -1}, 9), ">= 0"));
-  CompressionOptions options = {.compressor = "low-rank", .rank = 4};
-  EXPECT_TRUE(contains(usage_message(options, 9), "choose at most 3"));
-  options.rank = 3;
-  EXPECT_EQ(usage_message(options, 9), "accepted");
-  options.rows = 5;  // 5 x 2
-  EXPECT_TRUE(contains(usage_message(options, 9), "5 x 2"));
-  options.rows = 10;
-  EXPECT_TRUE(contains(usage_message(options, 9), "choose at most 9"));
-  options = {.compressor = "low-rank", .rank = 0};
-  EXPECT_TRUE(contains(usage_message(options, 9), "compression_rank = 0"));
+  EXPECT_TRUE(contains(usage_message("top-k", KeptEntriesOptions{.ratio = 2}, 9), "(0, 1]"));
+  const auto quantization = [](const QuantizationOptions& options) {
+    return usage_message("quantization", options, 9);
+  };
+  EXPECT_TRUE(contains(quantization({.bits = 0}), "consensus.compression_bits = 0"));
+  EXPECT_TRUE(contains(quantization({.bits = 9}), "[1, 8]"));
+  EXPECT_TRUE(contains(quantization({.block = -1}), ">= 0"));
+  const auto low_rank = [](const LowRankOptions& options) {
+    return usage_message("low-rank", options, 9);
+  };
+  EXPECT_TRUE(contains(low_rank({.rank = 4}), "choose at most 3"));
+  EXPECT_EQ(low_rank({.rank = 3}), "accepted");
+  EXPECT_TRUE(contains(low_rank({.rank = 3, .rows = 5}), "5 x 2"));
+  EXPECT_TRUE(contains(low_rank({.rank = 3, .rows = 10}), "choose at most 9"));
+  EXPECT_TRUE(contains(low_rank({.rank = 0}), "compression_rank = 0"));
 }
 
-TEST(Compressors, OptionsAreThoseOfSectionConsensus) {
-  std::string names;
-  for (const auto& option : describe_options(CompressionOptions{})) {
-    names += option.name + "=" + option.value + " ";
-    EXPECT_FALSE(option.help.empty());
+TEST(Compressors, DeclareWhatTheyRead) {
+  const std::map<std::string, std::string> expected{
+      {"identity", ""},
+      {"float32", ""},
+      {"bfloat16", ""},
+      {"top-k", "compression_ratio=0.1 "},
+      {"random-k", "compression_ratio=0.1 "},
+      {"random-k-unbiased", "compression_ratio=0.1 "},
+      {"quantization", "compression_bits=4 compression_block=1024 "},
+      {"sign", "compression_block=1024 "},
+      {"low-rank", "compression_rank=2 compression_rows=0 "}};
+  for (const CompressorEntry& entry : compressor_catalog()) {
+    std::string options;
+    for (const auto& option : describe_options(entry.options)) {
+      options += option.name + "=" + option.value + " ";
+      EXPECT_FALSE(option.help.empty());
+    }
+    EXPECT_EQ(options, expected.at(entry.name)) << entry.name;
   }
-  EXPECT_EQ(names,
-            "compressor=top-k compression_ratio=0.1 compression_bits=4 compression_rank=2 "
-            "compression_rows=0 compression_block=1024 ");
-  EXPECT_EQ(describe_options(CompressionOptions{})[0].type,
-            "identity | top-k | random-k | random-k-unbiased | quantization | sign | float32 | "
-            "bfloat16 | low-rank");
 }
 
 }  // namespace

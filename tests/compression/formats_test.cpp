@@ -22,11 +22,11 @@ MatrixXd normal_matrix(Index rows, Index columns, std::uint64_t seed) {
 }
 
 TEST(TopK, KeepsTheLargestAndAmongEqualsTheFirst) {
-  const auto q = compressor("top-k", 6, {.ratio = 0.5});
+  const auto q = compressor("top-k", 6, KeptEntriesOptions{.ratio = 0.5});
   EXPECT_EQ(trip(*q, {1, -5, 2, 4, -3, 0}), (Numbers{0, -5, 0, 4, -3, 0}));
   EXPECT_EQ(trip(*q, {1, -1, 1, -1, 1, -1}), (Numbers{1, -1, 1, 0, 0, 0}));
   EXPECT_EQ(trip(*q, {0, 2, -2, 2, 9, 2}), (Numbers{0, 2, -2, 0, 9, 0}));
-  EXPECT_EQ(trip(*compressor("top-k", 6, {.ratio = 1}), {1, -5, 2, 4, -3, 0}),
+  EXPECT_EQ(trip(*compressor("top-k", 6, KeptEntriesOptions{.ratio = 1}), {1, -5, 2, 4, -3, 0}),
             (Numbers{1, -5, 2, 4, -3, 0}));
 }
 
@@ -34,7 +34,7 @@ TEST(TopK, EqualsSorting) {
   for (const Index d : {5, 64, 1000, 4097}) {
     Numbers v = gaussian(d);
     for (double& value : v) value = std::nearbyint(2 * value) / 2;  // many ties
-    const auto q = compressor("top-k", d, {.ratio = 0.3});
+    const auto q = compressor("top-k", d, KeptEntriesOptions{.ratio = 0.3});
     std::vector<std::size_t> order(v.size());
     for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
     std::stable_sort(order.begin(), order.end(),
@@ -47,8 +47,8 @@ TEST(TopK, EqualsSorting) {
 }
 
 TEST(RandomK, AllSetsAreEquallyLikelyAndValuesAreKept) {
-  const auto q = compressor("random-k", 5, {.ratio = 0.4});
-  const auto times = compressor("random-k-unbiased", 5, {.ratio = 0.4});
+  const auto q = compressor("random-k", 5, KeptEntriesOptions{.ratio = 0.4});
+  const auto times = compressor("random-k-unbiased", 5, KeptEntriesOptions{.ratio = 0.4});
   const Numbers v = {1, 2, 3, 4, 5};
   std::map<Numbers, int> counts;
   const int rounds = 20000;
@@ -70,7 +70,7 @@ TEST(RandomK, AProductThatOverflowsDecodesToNan) {
 }
 
 TEST(Quantization, LevelsAreNeighborsOnTheGridOfTheBlock) {
-  const CompressionOptions options = {.bits = 3, .block = 4};
+  const QuantizationOptions options = {.bits = 3, .block = 4};
   const auto q = compressor("quantization", 10, options);
   const Numbers v = gaussian(10);
   for (std::uint64_t round = 0; round < 200; ++round) {
@@ -90,14 +90,14 @@ TEST(Quantization, LevelsAreNeighborsOnTheGridOfTheBlock) {
 
 TEST(Quantization, GridPointsAreExact) {
   for (const std::int64_t bits : {1, 2, 5, 8}) {
-    const auto q = compressor("quantization", 9, {.bits = bits, .block = 3});
+    const auto q = compressor("quantization", 9, QuantizationOptions{.bits = bits, .block = 3});
     const Numbers v = {0, -7.3, 0, 1e300, 0, 0, 0, 0, -3e-310};
     EXPECT_EQ(trip(*q, v), v) << bits;
   }
 }
 
 TEST(Quantization, OnlyNormsThatAreNumbersCanBeSent) {
-  const auto q = compressor("quantization", 8, {.block = 4});
+  const auto q = compressor("quantization", 8, QuantizationOptions{.block = 4});
   Numbers v(8, 1.0);
   std::fill(v.begin() + 4, v.end(), 8e307);
   EXPECT_FALSE(all_nan(trip(*q, v)));  // norm 1.6e308
@@ -106,17 +106,17 @@ TEST(Quantization, OnlyNormsThatAreNumbersCanBeSent) {
 }
 
 TEST(Quantization, BlocksDrawIndependently) {
-  const auto q = compressor("quantization", 2000, {.bits = 1, .block = 1000});
+  const auto q = compressor("quantization", 2000, QuantizationOptions{.bits = 1, .block = 1000});
   const Numbers v(2000, 1.0);
   const Numbers sent = trip(*q, v);
   EXPECT_NE(Numbers(sent.begin(), sent.begin() + 1000), Numbers(sent.begin() + 1000, sent.end()));
 }
 
 TEST(Sign, SendsTheMeanMagnitudeOfEachBlock) {
-  const auto q = compressor("sign", 5, {.block = 3});
+  const auto q = compressor("sign", 5, SignOptions{.block = 3});
   EXPECT_EQ(trip(*q, {1, -3, -5, 0, -8}), (Numbers{3, -3, -3, 4, -4}));
   EXPECT_EQ(trip(*q, {-0.0, -3, 0, -2, -2}), (Numbers{1, -1, 1, -2, -2}));
-  EXPECT_EQ(trip(*compressor("sign", 5, {.block = 0}), {1, -3, -5, 0, -8}),
+  EXPECT_EQ(trip(*compressor("sign", 5, SignOptions{.block = 0}), {1, -3, -5, 0, -8}),
             (Numbers{3.4, -3.4, -3.4, 3.4, -3.4}));
 }
 
@@ -195,10 +195,10 @@ TEST(LowRank, IsExactUpToItsRank) {
     const Index d = rows * columns;
     for (Index rank = 1; rank <= 3; ++rank) {
       const MatrixXd m = normal_matrix(rows, rank, 3) * normal_matrix(rank, columns, 4);
-      const auto q = compressor("low-rank", d, {.rank = rank, .rows = rows});
+      const auto q = compressor("low-rank", d, LowRankOptions{.rank = rank, .rows = rows});
       EXPECT_LT(relative_error(trip(*q, numbers_of(m)), numbers_of(m)), 1e-28) << rows << rank;
       if (rank == 1) continue;
-      const auto fewer = compressor("low-rank", d, {.rank = rank - 1, .rows = rows});
+      const auto fewer = compressor("low-rank", d, LowRankOptions{.rank = rank - 1, .rows = rows});
       EXPECT_GT(relative_error(trip(*fewer, numbers_of(m)), numbers_of(m)), 1e-4) << rows << rank;
     }
   }
@@ -208,7 +208,7 @@ TEST(LowRank, FindsWeakDirectionsBehindEqualColumns) {
   MatrixXd m = MatrixXd::Zero(20, 8);
   m.row(3).setOnes();
   m(7, 5) = 1e-9;
-  const auto q = compressor("low-rank", 160, {.rank = 2, .rows = 20});
+  const auto q = compressor("low-rank", 160, LowRankOptions{.rank = 2, .rows = 20});
   const Numbers sent = trip(*q, numbers_of(m));
   EXPECT_NEAR(sent[107], 1e-9, 1e-15);
   EXPECT_LT(relative_error(sent, numbers_of(m)), 1e-30);
@@ -217,7 +217,7 @@ TEST(LowRank, FindsWeakDirectionsBehindEqualColumns) {
 TEST(LowRank, IsAProjectionOfTheMatrix) {
   for (const Index rows : {10, 30}) {
     const Numbers v = gaussian(300);
-    const auto q = compressor("low-rank", 300, {.rank = 3, .rows = rows});
+    const auto q = compressor("low-rank", 300, LowRankOptions{.rank = 3, .rows = rows});
     const Numbers once = trip(*q, v);
     EXPECT_LT(relative_error(trip(*q, once), once), 1e-28);
     double inner = 0;  // <v - Q v, Q v> = 0
@@ -230,7 +230,7 @@ TEST(LowRank, IsCloseToTheBestOfItsRank) {
   const MatrixXd m = normal_matrix(30, 20, 5);
   const VectorXd values = Eigen::JacobiSVD<MatrixXd>(m).singularValues();
   const double best = values.tail(16).squaredNorm() / values.squaredNorm();
-  const auto q = compressor("low-rank", 600, {.rank = 4, .rows = 30});
+  const auto q = compressor("low-rank", 600, LowRankOptions{.rank = 4, .rows = 30});
   const double error = relative_error(trip(*q, numbers_of(m)), numbers_of(m));
   EXPECT_GE(error, best - 1e-14);
   EXPECT_LT(error, 1.15 * best);
@@ -247,9 +247,9 @@ TEST(LowRank, MeetsItsBoundWhereItIsTight) {
 
 TEST(LowRank, PadsWithZerosAndScalesExactly) {
   const Numbers v = gaussian(11);  // 4 x 3
-  const auto q = compressor("low-rank", 11, {.rank = 3});
+  const auto q = compressor("low-rank", 11, LowRankOptions{.rank = 3});
   EXPECT_LT(relative_error(trip(*q, v), v), 1e-28);
-  const auto two = compressor("low-rank", 11, {.rank = 2});
+  const auto two = compressor("low-rank", 11, LowRankOptions{.rank = 2});
   EXPECT_EQ(trip(*two, scaled(v, 0x1p1000)), scaled(trip(*two, v), 0x1p1000));
   EXPECT_EQ(trip(*two, scaled(v, 0x1p-900)), scaled(trip(*two, v), 0x1p-900));
 }

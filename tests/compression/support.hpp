@@ -15,10 +15,16 @@ using Numbers = std::vector<double>;
 using Message = std::vector<std::byte>;
 
 inline std::unique_ptr<Compressor> compressor(const std::string& name, Index dimension,
-                                              CompressionOptions options = {}) {
-  options.compressor = name;
-  if (name == "low-rank" && dimension < 7) options.rank = 1;
-  return make_compressor(options, dimension);
+                                              PartOptions options) {
+  return make_compressor({compressor_catalog(), name, std::move(options)}, dimension);
+}
+
+/// With the defaults of the part, and of a rank that suits every dimension.
+inline std::unique_ptr<Compressor> compressor(const std::string& name, Index dimension) {
+  if (name == "low-rank" && dimension < 7) {
+    return compressor(name, dimension, LowRankOptions{.rank = 1});
+  }
+  return make_compressor({compressor_catalog(), name}, dimension);
 }
 
 /// Encoded into a buffer of just the right size that holds garbage before.

@@ -7,7 +7,6 @@
 #include <limits>
 
 #include "consensus/heterogeneous_quadratic.hpp"
-#include "echelon/core/catalog.hpp"
 
 namespace echelon {
 namespace {
@@ -18,11 +17,12 @@ using Eigen::MatrixXd;
 constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN();
 constexpr double infinite = std::numeric_limits<double>::infinity();
 
-StrategyOptions by(const std::string& rule, double trimmed_fraction = 0.2) {
-  StrategyOptions options;
-  options.aggregation = rule;
-  options.trimmed_fraction = trimmed_fraction;
-  return options;
+Chosen<AggregationEntry> by(const std::string& rule, const PartSettings& settings = {}) {
+  return chosen(aggregation_catalog(), rule, settings);
+}
+
+Chosen<AggregationEntry> trimming(double fraction) {
+  return {aggregation_catalog(), "trimmed-mean", TrimmedMeanOptions{.trimmed_fraction = fraction}};
 }
 
 const std::vector<std::string>& robust_rules() {
@@ -31,7 +31,7 @@ const std::vector<std::string>& robust_rules() {
 }
 
 /// What becomes of the columns of `answers`, agents dealt round robin.
-VectorXd aggregate(const MatrixXd& answers, const StrategyOptions& options,
+VectorXd aggregate(const MatrixXd& answers, const Chosen<AggregationEntry>& rule,
                    const std::vector<double>& weights = {}, MPI_Comm comm = MPI_COMM_WORLD) {
   const auto agents = static_cast<AgentId>(answers.cols());
   NetworkLayout layout;
@@ -39,7 +39,7 @@ VectorXd aggregate(const MatrixXd& answers, const StrategyOptions& options,
   Network network(Communicator(comm), schedule_of("complete", agents), layout);
   AgentMatrix block(answers.rows(), network.agents().count());
   block = own_columns(network, answers);
-  Aggregator aggregator(network, "s", {answers.rows()}, options, nullptr);
+  Aggregator aggregator(network, "s", {answers.rows()}, rule, nullptr);
   return aggregator(block, {.weights = weights, .speaking = weights.empty() ? -1 : 0});
 }
 
@@ -67,11 +67,9 @@ TEST(Aggregator, AgreesWithNumPyOnOddAndEvenCountsAndTies) {
     const auto n = static_cast<double>(answers.rows());
     const MatrixXd columns = answers.transpose();
     EXPECT_LE((aggregate(columns, by("median")) - median).cwiseAbs().maxCoeff(), 1e-15) << n;
-    EXPECT_LE((aggregate(columns, by("trimmed-mean", 1 / n)) - trimmed_by_1).cwiseAbs().maxCoeff(),
-              1e-15)
+    EXPECT_LE((aggregate(columns, trimming(1 / n)) - trimmed_by_1).cwiseAbs().maxCoeff(), 1e-15)
         << n;
-    EXPECT_LE((aggregate(columns, by("trimmed-mean", 2 / n)) - trimmed_by_2).cwiseAbs().maxCoeff(),
-              1e-15)
+    EXPECT_LE((aggregate(columns, trimming(2 / n)) - trimmed_by_2).cwiseAbs().maxCoeff(), 1e-15)
         << n;
     EXPECT_LE((aggregate(columns, by("mean")) - columns.rowwise().mean()).cwiseAbs().maxCoeff(),
               1e-15)
@@ -84,8 +82,8 @@ TEST(Aggregator, TrimsPartsOfAnswers) {
   MatrixXd answers(1, 5);
   answers << 100, 4, 1, 2, -50;
   const double expected = (0.75 * 1 + 2 + 0.75 * 4) / 2.5;
-  EXPECT_NEAR(aggregate(answers, by("trimmed-mean", 0.25))(0), expected, 1e-15);
-  EXPECT_NEAR(aggregate(answers, by("trimmed-mean", 0))(0), answers.mean(), 1e-14);
+  EXPECT_NEAR(aggregate(answers, trimming(0.25))(0), expected, 1e-15);
+  EXPECT_NEAR(aggregate(answers, trimming(0))(0), answers.mean(), 1e-14);
 }
 
 TEST(Aggregator, DoesNotDependOnTheOrderOfAgents) {
@@ -180,10 +178,10 @@ TEST(CenteredClipping, FollowsItsFormulaFromCallToCallAndPartByPart) {
   constexpr AgentId agents = 7;
   Network network(Communicator(MPI_COMM_WORLD), schedule_of("complete", agents));
   for (const double radius : {0.0, 0.8}) {
-    StrategyOptions options = by("centered-clipping");
-    options.clipping_radius = radius;
-    options.clipping_rounds = 2;
-    Aggregator aggregator(network, "s", {5, 12}, options, nullptr);  // 5 rows, a gap of 3, 12 rows
+    const Chosen<AggregationEntry> rule(
+        aggregation_catalog(), "centered-clipping",
+        CenteredClippingOptions{.clipping_radius = radius, .clipping_rounds = 2});
+    Aggregator aggregator(network, "s", {5, 12}, rule, nullptr);  // 5 rows, a gap of 3, 12 rows
     VectorXd first = VectorXd::Zero(5), second = VectorXd::Zero(12);
     for (int call = 0; call < 4; ++call) {
       MatrixXd answers = (1 + call) * all_entries(agents, 20);
@@ -222,9 +220,8 @@ TEST(MixingOfTheNearest, ComesBeforeRules) {
   MatrixXd with_others(30, 9);
   with_others << answers, VectorXd::Constant(30, not_a_number), VectorXd::Constant(30, infinite);
   for (const std::string& rule : robust_rules()) {
-    StrategyOptions options = by(rule, 0.2);  // 5.6 of 7, so 6
-    const VectorXd expected = aggregate(mixed_densely(answers, 6), options);
-    options.mix_nearest = true;
+    const VectorXd expected = aggregate(mixed_densely(answers, 6), by(rule));
+    const auto options = by(rule, {{"mix_nearest", "yes"}});  // 5.6 of 7, so 6
     const VectorXd found = aggregate(answers, options);
     EXPECT_LE((found - expected).cwiseAbs().maxCoeff(), 1e-14) << rule;
     EXPECT_TRUE(same_bits(found, aggregate(answers, options, {}, MPI_COMM_SELF))) << rule;
@@ -234,9 +231,8 @@ TEST(MixingOfTheNearest, ComesBeforeRules) {
 
 TEST(MixingOfTheNearest, LetsAMedianSeeWhatOneAgentKnows) {
   const MatrixXd answers = MatrixXd::Identity(10, 10);
-  StrategyOptions options = by("median");
-  EXPECT_EQ(aggregate(answers, options), VectorXd::Zero(10));
-  options.mix_nearest = true;
+  EXPECT_EQ(aggregate(answers, by("median")), VectorXd::Zero(10));
+  const auto options = by("median", {{"mix_nearest", "yes"}});
   // Each answer of its eight nearest: most have most coordinates, at 1/8.
   EXPECT_GT(aggregate(answers, options).sum(), 10 * 0.125 * 0.5);
 }
@@ -260,11 +256,11 @@ TEST(Aggregator, ServesStrategiesThatGoOnFromTheirState) {
   const HeterogeneousQuadratic problem(20, 7);
   Network network(Communicator(MPI_COMM_WORLD), schedule_of("ring", 7));
   for (const StrategyEntry& entry : strategy_catalog()) {
-    if (!entry.aggregates) continue;
+    if (!entry.traits(entry.options).has_server) continue;
     for (const std::string& rule : robust_rules()) {
-      StrategyOptions options = by(rule);
-      options.local_steps = 3;
-      EXPECT_TRUE(goes_on_from_a_copy(problem, network, entry, options, 8))
+      const auto strategy =
+          chosen(strategy_catalog(), entry.name, {{"aggregation", rule}, {"local_steps", "3"}});
+      EXPECT_TRUE(goes_on_from_a_copy(problem, network, strategy, 8))
           << entry.name << " by " << rule;
     }
   }

@@ -8,7 +8,6 @@
 #include "catalog_names.hpp"
 #include "consensus/heterogeneous_quadratic.hpp"
 #include "echelon/consensus/variable.hpp"
-#include "echelon/core/catalog.hpp"
 
 namespace echelon {
 namespace {
@@ -22,7 +21,9 @@ constexpr std::uint64_t seed = 5;
 
 std::shared_ptr<const Attack> attack_of(const std::string& kind, double scale,
                                         double fraction = 0.2) {
-  return std::make_shared<Attack>(AttackOptions{kind, fraction, scale}, agents, seed);
+  const auto attack = chosen(attack_catalog(), kind,
+                             {{"fraction", number_text(fraction)}, {"scale", number_text(scale)}});
+  return make_attack(attack, agents, seed);
 }
 
 /// Agent i minimizes 1/2 (x - b_i)' D (x - b_i), b_i = c + h e_i: equal agents for h = 0.
@@ -43,7 +44,7 @@ struct Agents {
 
 struct Case {
   std::string strategy;
-  StrategyOptions options;
+  PartSettings options;  ///< as far as the strategy reads them
   std::shared_ptr<const Attack> attack;
 };
 
@@ -51,8 +52,8 @@ struct Case {
 double error_of(const Agents& problem, const Case& one, const std::string& topology = "complete") {
   Network network(Communicator(MPI_COMM_WORLD), schedule_of(topology, agents));
   ConsensusVariable variable(network, "s", VectorXd::Zero(dimension),
-                             find_entry(strategy_catalog(), one.strategy, "strategy"), one.options,
-                             seed, {}, nullptr, one.attack);
+                             chosen(strategy_catalog(), one.strategy, one.options), seed, {},
+                             nullptr, one.attack);
   AgentMatrix direction(dimension, network.agents().count());
   for (int k = 0; k < 300; ++k) {
     for (int i = 0; i < direction.cols(); ++i) {
@@ -71,11 +72,8 @@ double error_of(const Agents& problem, const Case& one, const std::string& topol
   return largest;
 }
 
-StrategyOptions by(const std::string& rule, std::int64_t local_steps = 1) {
-  StrategyOptions options;
-  options.aggregation = rule;
-  options.local_steps = local_steps;
-  return options;
+PartSettings by(const std::string& rule, int local_steps = 1) {
+  return {{"aggregation", rule}, {"local_steps", std::to_string(local_steps)}};
 }
 
 struct Kind {
@@ -111,8 +109,8 @@ TEST_P(Servers, EndNearTheAnswerByRulesThatBearTwoAttackersOfTen) {
         const double error = error_of(problem, {GetParam(), by(rule, 2), attack_of(kind, scale)});
         // Deviations of answers are h sqrt(dimension) = .45 long.
         EXPECT_LT(error, h == 0 ? 1e-6 : 0.3) << rule << ", " << kind << ", heterogeneity " << h;
-        StrategyOptions mixing = by(rule, 2);
-        mixing.mix_nearest = true;
+        PartSettings mixing = by(rule, 2);
+        mixing.emplace_back("mix_nearest", "yes");
         const double mixed = error_of(problem, {GetParam(), mixing, attack_of(kind, scale)});
         EXPECT_LT(mixed, h == 0 ? 1e-6 : 0.3) << rule << " with mixing, " << kind;
       }
@@ -175,12 +173,10 @@ TEST(ClippedGossip, FollowsItsFormula) {
   const auto schedule = schedule_of("complete", agents);
   Network network(Communicator(MPI_COMM_WORLD), schedule);
   const MatrixXd w = MatrixXd::Constant(agents, agents, 1.0 / agents);
-  const StrategyEntry& entry = find_entry(strategy_catalog(), "clipped-gossip", "strategy");
   for (const double radius : {0.0, 0.7, 1e9}) {
-    StrategyOptions options;
-    options.clipping_radius = radius;
-    options.trimmed_fraction = 0.35;
-    Descent run(problem, network, entry, options);
+    Descent run(problem, network,
+                {strategy_catalog(), "clipped-gossip",
+                 ClippedGossipOptions{.trimmed_fraction = 0.35, .clipping_radius = radius}});
     MatrixXd expected = MatrixXd::Zero(agents, dimension);
     for (int k = 0; k < 30; ++k) {
       for (AgentId a = 0; a < agents; ++a) {
@@ -198,27 +194,28 @@ TEST(ClippedGossip, FollowsItsFormula) {
 
 TEST(ClippedGossip, GivesTheSameBitsOnAnyNumberOfRanksAndGoesOnFromItsState) {
   const HeterogeneousQuadratic problem(dimension, agents);
-  const StrategyEntry& entry = find_entry(strategy_catalog(), "clipped-gossip", "strategy");
+  const Chosen<StrategyEntry> clipped(strategy_catalog(), "clipped-gossip");
   Network spread(Communicator(MPI_COMM_WORLD), schedule_of("torus", agents),
                  {.owner = round_robin(agents)});
   Network whole(Communicator(MPI_COMM_SELF), schedule_of("torus", agents));
-  Descent here(problem, spread, entry, {});
-  Descent there(problem, whole, entry, {});
+  Descent here(problem, spread, clipped);
+  Descent there(problem, whole, clipped);
   here.steps(20, 0.1);
   there.steps(20, 0.1);
   EXPECT_TRUE(same_bits(here.value, own_columns(spread, there.value)));
-  EXPECT_TRUE(goes_on_from_a_copy(problem, spread, entry, {}, 7));
+  EXPECT_TRUE(goes_on_from_a_copy(problem, spread, clipped, 7));
 }
 
 TEST(Attack, DrawsItsAgentsFromTheSeed) {
-  const Attack attack({"nan", 0.34, 1}, agents, seed), same({"noise", 0.34, 1}, agents, seed),
-      other({"nan", 0.34, 1}, agents, seed + 1);
-  EXPECT_EQ(attack.attackers(), 3);
+  const Chosen<AttackEntry> third(attack_catalog(), "nan", AttackersOptions{.fraction = 0.34});
+  const auto attack = make_attack(third, agents, seed), same = attack_of("noise", 1, 0.34),
+             other = make_attack(third, agents, seed + 1);
+  EXPECT_EQ(attack->attackers(), 3);
   int found = 0, elsewhere = 0;
   for (AgentId a = 0; a < agents; ++a) {
-    found += attack.attacks(a) ? 1 : 0;
-    EXPECT_EQ(attack.attacks(a), same.attacks(a));
-    elsewhere += attack.attacks(a) && !other.attacks(a) ? 1 : 0;
+    found += attack->attacks(a) ? 1 : 0;
+    EXPECT_EQ(attack->attacks(a), same->attacks(a));
+    elsewhere += attack->attacks(a) && !other->attacks(a) ? 1 : 0;
   }
   EXPECT_EQ(found, 3);
   EXPECT_GT(elsewhere, 0);
@@ -246,12 +243,11 @@ TEST(Attack, IsRefusedWhereItIsTooMuchForARule) {
     EXPECT_EQ(refusal({"all-reduce", by(rule), four}), "none");
   }
   expect_in("larger trimmed_fraction", refusal({"all-reduce", by("trimmed-mean"), three}));
-  StrategyOptions wide = by("trimmed-mean");
-  wide.trimmed_fraction = 0.3;
+  PartSettings wide = by("trimmed-mean");
+  wide.emplace_back("trimmed_fraction", "0.3");
   EXPECT_EQ(refusal({"all-reduce", wide, three}), "none");
   expect_in("of the weight at an agent", refusal({"clipped-gossip", {}, three}));
-  StrategyOptions trusting;
-  trusting.trimmed_fraction = 0.49;
+  const PartSettings trusting{{"trimmed_fraction", "0.49"}};
   expect_in("through attackers only",
             refusal({"clipped-gossip", trusting, attack_of("nan", 1)}, "ring"));
   EXPECT_EQ(refusal({"all-reduce", by("mean"), half}), "none");
@@ -262,7 +258,8 @@ TEST(Attack, IsRefusedWhereNobodyCouldSimulateIt) {
   expect_in("not simulated", refusal({"gt-atc", {}, nan}));
   expect_in("dissensus is for agents with neighbors",
             refusal({"all-reduce", {}, attack_of("dissensus", 1)}));
-  expect_in("no server", refusal({"gossip-atc", by("median"), nullptr}));
+  expect_in("Chebyshev", refusal({"gossip-atc", {{"chebyshev", "yes"}}, nan}));
+  EXPECT_EQ(make_attack({attack_catalog(), "none"}, agents, seed), nullptr);
   EXPECT_THROW(attack_of("nan", 1, 0.01), Error);
   EXPECT_THROW(attack_of("nan", 1, 1), Error);
 }

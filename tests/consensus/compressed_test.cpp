@@ -8,11 +8,6 @@
 #include "echelon/core/error.hpp"
 
 namespace echelon {
-namespace detail {
-StrategyEntry compressed_tracking_entry();
-StrategyEntry choco_entry();
-}  // namespace detail
-
 namespace {
 
 using namespace testing_support;
@@ -21,11 +16,15 @@ using Eigen::MatrixXd;
 constexpr Index dimension = 50;
 constexpr AgentId agents = 8;
 
-StrategyOptions compressed(const std::string& compressor, double consensus_step = 0) {
-  StrategyOptions options;
-  options.compression.compressor = compressor;
-  options.consensus_step = consensus_step;
-  return options;
+Chosen<StrategyEntry> compressed(const std::string& strategy, const std::string& compressor,
+                                 double consensus_step = 0) {
+  return {strategy_catalog(), strategy,
+          CompressedOptions{.consensus_step = consensus_step,
+                            .compressor = {compressor_catalog(), compressor}}};
+}
+
+std::shared_ptr<const Compressor> compressor_of(const Chosen<StrategyEntry>& strategy) {
+  return make_compressor(strategy.as<CompressedOptions>().compressor, dimension);
 }
 
 MatrixXd gradients(const HeterogeneousQuadratic& problem, const MatrixXd& x) {
@@ -64,7 +63,7 @@ TEST(CompressedTracking, IsGradientTrackingWithoutCompression) {
   const auto schedule = schedule_of("ring", agents);
   const MatrixXd w = dense(*schedule->at(0));
   Network network(Communicator(MPI_COMM_WORLD), schedule);
-  Descent run(problem, network, detail::compressed_tracking_entry(), compressed("identity", 1));
+  Descent run(problem, network, compressed("compressed-tracking", "identity", 1));
   MatrixXd s = MatrixXd::Zero(dimension, agents);
   MatrixXd last = gradients(problem, s);
   MatrixXd t = last;
@@ -86,9 +85,9 @@ TEST(CompressedTracking, FollowsTheRecursionWithReferencesOfAllAgents) {
   const MatrixXd w = dense(*schedule->at(0));
   Network network(Communicator(MPI_COMM_WORLD), schedule);
   for (const char* name : {"top-k", "sign", "bfloat16", "low-rank"}) {
-    const StrategyOptions options = compressed(name, 0.15);
-    const auto compressor = make_compressor(options.compression, dimension);
-    Descent run(problem, network, detail::compressed_tracking_entry(), options);
+    const auto options = compressed("compressed-tracking", name, 0.15);
+    const auto compressor = compressor_of(options);
+    Descent run(problem, network, options);
     MatrixXd d = MatrixXd::Zero(dimension, agents);
     MatrixXd d_hat = d;
     MatrixXd s_hat = d;
@@ -111,10 +110,10 @@ TEST(CompressedTracking, FollowsTheRecursionWithReferencesOfAllAgents) {
 /// directions.
 void expect_minimizer(const HeterogeneousQuadratic& problem, Network& network,
                       const std::string& compressor) {
-  const StrategyOptions options = compressed(compressor);
+  const auto options = compressed("compressed-tracking", compressor);
   const VectorXd solution = problem.minimizer();
   const Traffic before = network.traffic();
-  Descent run(problem, network, detail::compressed_tracking_entry(), options);
+  Descent run(problem, network, options);
   constexpr int most = 12'000;
   int k = 0;
   for (; k < most && (k % 20 != 0 || run.distance(solution) > 1e-8); ++k) {
@@ -131,8 +130,7 @@ void expect_minimizer(const HeterogeneousQuadratic& problem, Network& network,
   EXPECT_LT(k, most) << compressor << ": " << run.distance(solution);
   testing::Test::RecordProperty(compressor, k);
   const Traffic after = network.traffic();
-  const auto bytes =
-      static_cast<std::int64_t>(make_compressor(options.compression, dimension)->bytes(dimension));
+  const auto bytes = static_cast<std::int64_t>(compressor_of(options)->bytes(dimension));
   std::int64_t edges = 0;
   for (const AgentId a : network.agents().local) {
     for (const auto& term : network.schedule().at(0)->row(a)) edges += term.sender == a ? 0 : 1;
@@ -158,7 +156,7 @@ TEST(CompressedTracking, KeepsDifferencesOfReferences) {
   const MatrixXd w = dense(*schedule->at(0));
   Network network(Communicator(MPI_COMM_SELF), schedule);
   for (const CompressorEntry& entry : compressor_catalog()) {
-    Descent run(problem, network, detail::compressed_tracking_entry(), compressed(entry.name));
+    Descent run(problem, network, compressed("compressed-tracking", entry.name));
     run.steps(500, 0.02);
     for (const std::string of : {"value_messages/", "tracker_messages/"}) {
       const MatrixXd expected = disagreement(w, run.state(of + "reference"));
@@ -172,9 +170,12 @@ TEST(CompressedTracking, KeepsDifferencesOfReferences) {
 TEST(CompressedTracking, StaysExactOverManySteps) {
   const HeterogeneousQuadratic problem(6, agents);
   Network network(Communicator(MPI_COMM_SELF), schedule_of("ring", agents));
-  StrategyOptions options = compressed("top-k", 0.3);
-  options.compression.ratio = 1.0 / 3;
-  Descent run(problem, network, detail::compressed_tracking_entry(), options);
+  const Chosen<StrategyEntry> options(
+      strategy_catalog(), "compressed-tracking",
+      CompressedOptions{
+          .consensus_step = 0.3,
+          .compressor = {compressor_catalog(), "top-k", KeptEntriesOptions{.ratio = 1.0 / 3}}});
+  Descent run(problem, network, options);
   const VectorXd solution = problem.minimizer();
   run.steps(3000, 0.1);
   EXPECT_LE(run.distance(solution), 1e-13);
@@ -186,11 +187,12 @@ TEST(CompressedTracking, GivesTheSameBitsOnAnyNumberOfRanks) {
   const HeterogeneousQuadratic problem(dimension, 7);
   const auto schedule = schedule_of("ring", 7);
   for (const CompressorEntry& entry : compressor_catalog()) {
-    EXPECT_TRUE(same_as_in_one_process(problem, schedule, detail::compressed_tracking_entry(),
-                                       compressed(entry.name), 25, "tracker_messages/difference"))
+    EXPECT_TRUE(same_as_in_one_process(problem, schedule,
+                                       compressed("compressed-tracking", entry.name), 25,
+                                       "tracker_messages/difference"))
         << entry.name;
-    EXPECT_TRUE(same_as_in_one_process(problem, schedule, detail::choco_entry(),
-                                       compressed(entry.name), 25, "messages/reference"))
+    EXPECT_TRUE(same_as_in_one_process(problem, schedule, compressed("choco", entry.name), 25,
+                                       "messages/reference"))
         << entry.name;
   }
 }
@@ -199,10 +201,10 @@ TEST(CompressedTracking, GoesOnFromItsState) {
   const HeterogeneousQuadratic problem(dimension, agents);
   Network network(Communicator(MPI_COMM_WORLD), schedule_of("ring", agents));
   for (const char* name : {"top-k", "random-k-unbiased", "quantization"}) {
-    for (const auto& entry : {detail::compressed_tracking_entry(), detail::choco_entry()}) {
+    for (const std::string strategy : {"compressed-tracking", "choco"}) {
       for (const int steps : {0, 1, 30}) {
-        EXPECT_TRUE(goes_on_from_a_copy(problem, network, entry, compressed(name), steps))
-            << entry.name << " with " << name << " after " << steps;
+        EXPECT_TRUE(goes_on_from_a_copy(problem, network, compressed(strategy, name), steps))
+            << strategy << " with " << name << " after " << steps;
       }
     }
   }
@@ -211,8 +213,8 @@ TEST(CompressedTracking, GoesOnFromItsState) {
 TEST(CompressedTracking, ShowsDivergenceToNeighbors) {
   const HeterogeneousQuadratic problem(dimension, agents);
   Network network(Communicator(MPI_COMM_WORLD), schedule_of("ring", agents));
-  for (const auto& entry : {detail::compressed_tracking_entry(), detail::choco_entry()}) {
-    Descent run(problem, network, entry, compressed("top-k"));
+  for (const std::string strategy : {"compressed-tracking", "choco"}) {
+    Descent run(problem, network, compressed(strategy, "top-k"));
     run.steps(3, 0.1);
     for (int i = 0; i < run.value.cols(); ++i) {
       if (agent_of(network, i) == 0) run.value(3, i) = std::numeric_limits<double>::quiet_NaN();
@@ -221,16 +223,17 @@ TEST(CompressedTracking, ShowsDivergenceToNeighbors) {
     for (int i = 0; i < run.value.cols(); ++i) {
       const AgentId agent = agent_of(network, i);
       EXPECT_EQ(run.value.col(i).array().isNaN().all(), agent <= 1 || agent == 7)
-          << entry.name << ", agent " << agent;
+          << strategy << ", agent " << agent;
     }
   }
 }
 
 TEST(CompressedTracking, RefusesAStepBeyondOne) {
   Network network(Communicator(MPI_COMM_WORLD), schedule_of("ring", agents));
-  for (const auto& entry : {detail::compressed_tracking_entry(), detail::choco_entry()}) {
-    EXPECT_THROW(entry.make({network, "x", dimension, compressed("top-k", 1.5), 1}), Error);
-    EXPECT_THROW(entry.make({network, "x", dimension, compressed("middle-out"), 1}), Error);
+  for (const std::string strategy : {"compressed-tracking", "choco"}) {
+    const auto far = compressed(strategy, "top-k", 1.5);
+    EXPECT_THROW(far->make({network, "x", dimension, far.options(), 1}), Error);
+    EXPECT_THROW(compressed(strategy, "middle-out"), Error);
   }
 }
 
@@ -239,7 +242,7 @@ TEST(Choco, IsDiffusionWithoutCompression) {
   const auto schedule = schedule_of("ring", agents);
   const MatrixXd w = dense(*schedule->at(0));
   Network network(Communicator(MPI_COMM_WORLD), schedule);
-  Descent run(problem, network, detail::choco_entry(), compressed("identity", 1));
+  Descent run(problem, network, compressed("choco", "identity", 1));
   MatrixXd s = MatrixXd::Zero(dimension, agents);
   for (int k = 0; k < 200; ++k) {
     s = ((s - 0.1 * gradients(problem, s)) * w.transpose()).eval();
@@ -252,7 +255,7 @@ TEST(Choco, MovesTheMeanByTheMeanDirection) {
   const HeterogeneousQuadratic problem(dimension, agents);
   Network network(Communicator(MPI_COMM_WORLD), schedule_of("erdos-renyi", agents));
   for (const CompressorEntry& entry : compressor_catalog()) {
-    Descent run(problem, network, detail::choco_entry(), compressed(entry.name));
+    Descent run(problem, network, compressed("choco", entry.name));
     for (int k = 0; k < 300; ++k) {
       run.evaluate();
       const VectorXd expected =
@@ -268,7 +271,7 @@ TEST(Choco, AgreesOnceStepsEnd) {
   const HeterogeneousQuadratic problem(dimension, agents);
   Network network(Communicator(MPI_COMM_SELF), schedule_of("ring", agents));
   for (const CompressorEntry& entry : compressor_catalog()) {
-    Descent run(problem, network, detail::choco_entry(), compressed(entry.name));
+    Descent run(problem, network, compressed("choco", entry.name));
     run.steps(100, 0.05);
     const VectorXd mean = network.mean_for_report(run.value);
     EXPECT_GT(run.distance(mean), 1e-3) << entry.name;

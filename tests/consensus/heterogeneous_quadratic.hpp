@@ -94,11 +94,10 @@ struct Descent {
   std::unique_ptr<ConsensusStrategy> strategy;
   AgentMatrix value, direction;
 
-  Descent(const HeterogeneousQuadratic& p, Network& n, const StrategyEntry& entry,
-          const StrategyOptions& options)
+  Descent(const HeterogeneousQuadratic& p, Network& n, const Chosen<StrategyEntry>& chosen)
       : problem(p),
         network(n),
-        strategy(entry.make({n, "x", p.center.rows(), options, 5})),
+        strategy(chosen->make({n, "x", p.center.rows(), chosen.options(), 5})),
         value(p.center.rows(), n.agents().count()),
         direction(p.center.rows(), n.agents().count()) {
     strategy->begin(value);
@@ -157,14 +156,14 @@ inline Eigen::MatrixXd own_columns(const Network& network, const Eigen::MatrixXd
 
 /// Are values and state on this rank those of a run with all agents in one process?
 inline bool same_as_in_one_process(const HeterogeneousQuadratic& problem,
-                                   const SharedSchedule& schedule, const StrategyEntry& entry,
-                                   const StrategyOptions& options, int steps,
+                                   const SharedSchedule& schedule,
+                                   const Chosen<StrategyEntry>& chosen, int steps,
                                    const std::string& state) {
   Network spread(Communicator(MPI_COMM_WORLD), schedule,
                  {.owner = round_robin(schedule->agents())});
   Network whole(Communicator(MPI_COMM_SELF), schedule);
-  Descent here(problem, spread, entry, options);
-  Descent there(problem, whole, entry, options);
+  Descent here(problem, spread, chosen);
+  Descent there(problem, whole, chosen);
   here.steps(steps, 0.05);
   there.steps(steps, 0.05);
   const Eigen::MatrixXd theirs = there.state(state);
@@ -175,13 +174,12 @@ inline bool same_as_in_one_process(const HeterogeneousQuadratic& problem,
 
 /// Does a fresh strategy go on with the same bits from a copy of the state after `steps`?
 inline bool goes_on_from_a_copy(const HeterogeneousQuadratic& problem, Network& network,
-                                const StrategyEntry& entry, const StrategyOptions& options,
-                                int steps) {
-  Descent first(problem, network, entry, options);
+                                const Chosen<StrategyEntry>& chosen, int steps) {
+  Descent first(problem, network, chosen);
   first.steps(steps, 0.05);
   StateCopy copy;
   first.strategy->visit_state(copy);
-  Descent second(problem, network, entry, options);
+  Descent second(problem, network, chosen);
   second.value.copy_from(first.value);
   copy.restore_from_now_on();
   second.strategy->visit_state(copy);

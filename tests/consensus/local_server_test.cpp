@@ -4,11 +4,6 @@
 #include "echelon/core/error.hpp"
 
 namespace echelon {
-namespace detail {
-StrategyEntry local_server_entry();
-StrategyEntry local_server_cv_entry();
-}  // namespace detail
-
 namespace {
 
 using namespace testing_support;
@@ -17,15 +12,14 @@ using Eigen::MatrixXd;
 constexpr Index dimension = 20;
 constexpr AgentId agents = 7;
 
-StrategyOptions options_of(std::int64_t local_steps, double server_step = 1) {
-  StrategyOptions options;
-  options.local_steps = local_steps;
-  options.server_step = server_step;
-  return options;
+Chosen<StrategyEntry> server(const std::string& name, std::int64_t local_steps,
+                             double server_step = 1) {
+  return {strategy_catalog(), name,
+          LocalServerOptions{.local_steps = local_steps, .server_step = server_step}};
 }
 
-std::vector<StrategyEntry> both() {
-  return {detail::local_server_entry(), detail::local_server_cv_entry()};
+std::vector<std::string> both() {
+  return {"local-server", "local-server-cv"};
 }
 
 double step_at(int k) {
@@ -70,16 +64,16 @@ struct Reference {
 TEST(LocalServer, FollowsTheRoundsOfClientsAndServer) {
   const HeterogeneousQuadratic problem(dimension, agents);
   Network network(Communicator(MPI_COMM_WORLD), schedule_of("ring", agents));
-  for (const auto& entry : both()) {
+  for (const std::string& name : both()) {
     for (const double server_step : {1.0, 0.6}) {
       for (const int local_steps : {1, 3}) {
-        Descent run(problem, network, entry, options_of(local_steps, server_step));
-        Reference expected{problem, entry.name == "local-server-cv", server_step};
+        Descent run(problem, network, server(name, local_steps, server_step));
+        Reference expected{problem, name == "local-server-cv", server_step};
         for (int k = 0; k < 60; k += local_steps) {
           for (int t = 0; t < local_steps; ++t) run.step(step_at(k + t));
           expected.round(k, local_steps);
           ASSERT_LE(run.distance(expected.server), 1e-13)
-              << entry.name << ", " << local_steps << " local steps, step " << k;
+              << name << ", " << local_steps << " local steps, step " << k;
         }
       }
     }
@@ -89,15 +83,15 @@ TEST(LocalServer, FollowsTheRoundsOfClientsAndServer) {
 TEST(LocalServer, IsAllReduceWithOneLocalStep) {
   const HeterogeneousQuadratic problem(dimension, agents);
   Network network(Communicator(MPI_COMM_WORLD), schedule_of("ring", agents));
-  for (const auto& entry : both()) {
-    Descent run(problem, network, entry, options_of(1));
+  for (const std::string& name : both()) {
+    Descent run(problem, network, server(name, 1));
     VectorXd s = VectorXd::Zero(dimension);
     for (int k = 0; k < 200; ++k) {
       MatrixXd g(dimension, agents);
       for (AgentId a = 0; a < agents; ++a) g.col(a) = problem.gradient(a, s);
       s -= 0.1 * mean_of(g);
       run.step(0.1);
-      ASSERT_LE(run.distance(s), 1e-13) << entry.name << ", step " << k;
+      ASSERT_LE(run.distance(s), 1e-13) << name << ", step " << k;
     }
   }
 }
@@ -105,15 +99,15 @@ TEST(LocalServer, IsAllReduceWithOneLocalStep) {
 TEST(LocalServer, MovesTheMeanByTheMeanDirectionAlsoWithinRounds) {
   const HeterogeneousQuadratic problem(dimension, agents);
   Network network(Communicator(MPI_COMM_WORLD), schedule_of("ring", agents));
-  for (const auto& entry : both()) {
-    Descent run(problem, network, entry, options_of(4));
+  for (const std::string& name : both()) {
+    Descent run(problem, network, server(name, 4));
     for (int k = 0; k < 200; ++k) {
       run.evaluate();
       const VectorXd expected =
           network.mean_for_report(run.value) - step_at(k) * network.mean_for_report(run.direction);
       run.strategy->advance(run.value, run.direction, step_at(k));
       const VectorXd found = network.mean_for_report(run.value);
-      ASSERT_LE((found - expected).cwiseAbs().maxCoeff(), 1e-14) << entry.name << ", step " << k;
+      ASSERT_LE((found - expected).cwiseAbs().maxCoeff(), 1e-14) << name << ", step " << k;
     }
   }
 }
@@ -122,8 +116,8 @@ TEST(LocalServer, DriftsWithSeveralLocalStepsUnlessControlled) {
   const HeterogeneousQuadratic problem(dimension, agents);
   Network network(Communicator(MPI_COMM_WORLD), schedule_of("ring", agents));
   const VectorXd solution = problem.minimizer();
-  Descent plain(problem, network, detail::local_server_entry(), options_of(5));
-  Descent controlled(problem, network, detail::local_server_cv_entry(), options_of(5));
+  Descent plain(problem, network, server("local-server", 5));
+  Descent controlled(problem, network, server("local-server-cv", 5));
   plain.steps(2000, 0.1);
   controlled.steps(2000, 0.1);
   EXPECT_LE(controlled.distance(solution), 1e-13);
@@ -135,40 +129,40 @@ TEST(LocalServer, DriftsWithSeveralLocalStepsUnlessControlled) {
 TEST(LocalServer, SendsOneVectorUpAndDownPerRound) {
   const HeterogeneousQuadratic problem(dimension, agents);
   Network network(Communicator(MPI_COMM_WORLD), schedule_of("ring", agents));
-  for (const auto& entry : both()) {
+  for (const std::string& name : both()) {
     const Traffic before = network.traffic();
-    Descent run(problem, network, entry, options_of(3));
+    Descent run(problem, network, server(name, 3));
     run.steps(11, 0.1);
     std::int64_t sent[] = {network.traffic().messages - before.messages,
                            network.traffic().bytes - before.bytes};
     MPI_Allreduce(MPI_IN_PLACE, sent, 2, MPI_INT64_T, MPI_SUM, MPI_COMM_WORLD);
-    EXPECT_EQ(sent[0], 3 * 2 * (agents - 1)) << entry.name;
-    EXPECT_EQ(sent[1], 3 * 2 * (agents - 1) * 8 * dimension) << entry.name;
+    EXPECT_EQ(sent[0], 3 * 2 * (agents - 1)) << name;
+    EXPECT_EQ(sent[1], 3 * 2 * (agents - 1) * 8 * dimension) << name;
   }
 }
 
 TEST(LocalServer, StartsARoundAtAProjectedValue) {
   const HeterogeneousQuadratic problem(dimension, agents);
   Network network(Communicator(MPI_COMM_WORLD), schedule_of("ring", agents));
-  for (const auto& entry : both()) {
-    Descent run(problem, network, entry, options_of(1, 0.5));
+  for (const std::string& name : both()) {
+    Descent run(problem, network, server(name, 1, 0.5));
     run.steps(4, 0.1);
     run.value *= 0.25;
     run.evaluate();
     const VectorXd expected =
         network.mean_for_report(run.value) - 0.5 * 0.1 * network.mean_for_report(run.direction);
     run.strategy->advance(run.value, run.direction, 0.1);
-    EXPECT_LE(run.distance(expected), 1e-15) << entry.name;
+    EXPECT_LE(run.distance(expected), 1e-15) << name;
   }
 }
 
 TEST(LocalServer, GivesTheSameBitsOnAnyNumberOfRanks) {
   const HeterogeneousQuadratic problem(dimension, agents);
   const auto schedule = schedule_of("ring", agents);
-  for (const auto& entry : both()) {
+  for (const std::string& name : both()) {
     for (const int steps : {10, 12}) {
-      EXPECT_TRUE(same_as_in_one_process(problem, schedule, entry, options_of(5), steps, "server"))
-          << entry.name;
+      EXPECT_TRUE(same_as_in_one_process(problem, schedule, server(name, 5), steps, "server"))
+          << name;
     }
   }
 }
@@ -176,10 +170,10 @@ TEST(LocalServer, GivesTheSameBitsOnAnyNumberOfRanks) {
 TEST(LocalServer, GoesOnFromItsStateAlsoWithinARound) {
   const HeterogeneousQuadratic problem(dimension, agents);
   Network network(Communicator(MPI_COMM_WORLD), schedule_of("ring", agents));
-  for (const auto& entry : both()) {
+  for (const std::string& name : both()) {
     for (const int steps : {0, 10, 12}) {
-      EXPECT_TRUE(goes_on_from_a_copy(problem, network, entry, options_of(5, 0.8), steps))
-          << entry.name << " after " << steps;
+      EXPECT_TRUE(goes_on_from_a_copy(problem, network, server(name, 5, 0.8), steps))
+          << name << " after " << steps;
     }
   }
 }
@@ -187,7 +181,7 @@ TEST(LocalServer, GoesOnFromItsStateAlsoWithinARound) {
 TEST(LocalServer, KeepsItsControlsOverAStepOfLengthZero) {
   const HeterogeneousQuadratic problem(dimension, agents);
   Network network(Communicator(MPI_COMM_WORLD), schedule_of("ring", agents));
-  Descent run(problem, network, detail::local_server_cv_entry(), options_of(2));
+  Descent run(problem, network, server("local-server-cv", 2));
   run.steps(6, 0.1);
   const MatrixXd control = run.state("control");
   run.steps(2, 0);
@@ -196,8 +190,9 @@ TEST(LocalServer, KeepsItsControlsOverAStepOfLengthZero) {
 
 TEST(LocalServer, RefusesRoundsWithoutSteps) {
   Network network(Communicator(MPI_COMM_WORLD), schedule_of("ring", agents));
-  for (const auto& entry : both()) {
-    EXPECT_THROW(entry.make({network, "x", dimension, options_of(0), 1}), Error);
+  for (const std::string& name : both()) {
+    const auto empty = server(name, 0);
+    EXPECT_THROW(empty->make({network, "x", dimension, empty.options(), 1}), Error);
   }
 }
 

@@ -107,9 +107,7 @@ TEST(MeanTracker, StartsAtTheOwnComponentsAndThenMixesTheirChanges) {
 TEST(MeanTracker, ReachesTheMeanOfConstantComponentsAtTheRateOfTheNetwork) {
   Network network(Communicator(MPI_COMM_WORLD), ring(7));
   for (const int rounds : {1, 2}) {
-    StrategyOptions options;
-    options.mixing_rounds = rounds;
-    MeanTracker tracker(network, "c", heights, false, options);
+    MeanTracker tracker(network, "c", heights, false, {.mixing = {.mixing_rounds = rounds}});
     const auto error_after = [&](int updates) {
       for (int u = 0; u < updates; ++u) {
         fill(tracker, network, 0);

@@ -7,10 +7,10 @@
 
 #include "echelon/comm/network.hpp"
 #include "echelon/consensus/strategy.hpp"
-#include "echelon/core/catalog.hpp"
 #include "echelon/core/random.hpp"
 #include "echelon/topology/topologies.hpp"
 #include "mixing_matrices.hpp"
+#include "part_settings.hpp"
 
 namespace echelon::testing_support {
 
@@ -43,8 +43,9 @@ inline MixingMatrix sparse(const Eigen::MatrixXd& matrix) {
   return MixingMatrix(rows);
 }
 
-inline const StrategyEntry& strategy(const std::string& name) {
-  return find_entry(strategy_catalog(), name, "strategy");
+/// With those of the settings that it reads.
+inline Chosen<StrategyEntry> strategy(const std::string& name, const PartSettings& settings = {}) {
+  return chosen(strategy_catalog(), name, settings);
 }
 
 /// Agent i's objective: 1/2 (s - t_i)' D_i (s - t_i), diagonal D_i in [0.5, 1.5].

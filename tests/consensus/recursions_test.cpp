@@ -63,9 +63,8 @@ TEST(TwoPointForms, AreTheRecursionsOfTheLiterature) {
   const MatrixXd w = dense(ring(agents));
   for (const bool lazy : {true, false}) {
     for (const std::string name : {"extra", "exact-diffusion"}) {
-      StrategyOptions options;
-      options.lazy = lazy;
-      ConsensusVariable variable(network, "s", VectorXd::Zero(dimension), strategy(name), options);
+      ConsensusVariable variable(network, "s", VectorXd::Zero(dimension),
+                                 strategy(name, {{"lazy", lazy ? "yes" : "no"}}));
       TwoPointTable table(lazy ? lazy_dense(w) : w, name != "extra",
                           MatrixXd::Zero(agents, dimension));
       for (int k = 0; k < 300; ++k) {

@@ -69,6 +69,10 @@ double distance(const Ending& a, const Ending& b) {
   return std::hypot((a.x - b.x).norm(), (a.y - b.y).norm());
 }
 
+StrategyTraits default_traits(const std::string& strategy) {
+  return traits_of({strategy_catalog(), strategy});
+}
+
 class EveryMethod : public testing::TestWithParam<std::string> {
  protected:
   const MethodEntry& method = find_entry(method_catalog(), GetParam(), "method");
@@ -83,6 +87,13 @@ class EveryMethod : public testing::TestWithParam<std::string> {
     settings["consensus.strategy"] = strategy;
     return settings + more;
   }
+  /// Do strategies move variables of the method?
+  static bool moves_any(const Settings& settings) {
+    Configuration configuration = configuration_of(settings);
+    GeneralOptions general;
+    general.read_from(configuration);
+    return !cost_of(general).roles.empty();
+  }
   /// The distance to the answer with exact means; not a number where the composition is refused.
   double gap(const std::string& strategy, const Settings& more, const Ending& exact,
              bool centered = false) const {
@@ -91,8 +102,7 @@ class EveryMethod : public testing::TestWithParam<std::string> {
       return distance(end_of(settings, centered), exact);
     } catch (const Error& error) {
       EXPECT_EQ(static_cast<int>(error.kind()), static_cast<int>(ErrorKind::usage));
-      EXPECT_FALSE(find_entry(strategy_catalog(), strategy, "strategy").projectable)
-          << error.what();
+      EXPECT_FALSE(default_traits(strategy).projectable) << error.what();
       return std::nan("");
     }
   }
@@ -118,13 +128,11 @@ class EveryMethod : public testing::TestWithParam<std::string> {
   /// Those without bias that make a difference to the method.
   std::vector<std::string> strategies(const Settings& settings) const {
     // Dynamic average consensus is one and the same, whatever name asks for it.
-    Configuration configuration = configuration_of(with("gt-atc", settings));
-    GeneralOptions general;
-    general.read_from(configuration);
-    if (cost_of(general).roles.empty()) return {"gt-atc"};
+    if (!moves_any(with("gt-atc", settings))) return {"gt-atc"};
     std::vector<std::string> names;
     for (const StrategyEntry& strategy : strategy_catalog()) {
-      if (strategy.exact_on_heterogeneous && !strategy.personal && strategy.name != "all-reduce") {
+      const StrategyTraits traits = strategy.traits(strategy.options);
+      if (traits.exact_on_heterogeneous && !traits.personal && !traits.averages_exactly) {
         names.push_back(strategy.name);
       }
     }
@@ -137,7 +145,7 @@ class EveryMethod : public testing::TestWithParam<std::string> {
     for (const std::string& strategy : strategies(row.settings)) {
       const double coarse = typical_gap(strategy, row.settings, exact);
       if (std::isnan(coarse)) continue;
-      if (!method.means_first && find_entry(strategy_catalog(), strategy, "strategy").aggregates) {
+      if (!method.means_first && default_traits(strategy).has_server) {
         EXPECT_LT(coarse, 1e-6) << strategy << " with one local step";
         continue;
       }
@@ -153,13 +161,12 @@ class EveryMethod : public testing::TestWithParam<std::string> {
   /// Every strategy by its name: those with a bias show it.
   void expect_exact_or_biased(const Row& row, const Ending& exact) const {
     for (const StrategyEntry& strategy : strategy_catalog()) {
-      if (strategy.personal || strategy.name == "all-reduce") continue;
+      const StrategyTraits traits = strategy.traits(strategy.options);
+      if (traits.personal || traits.averages_exactly) continue;
       const double error = gap(strategy.name, row.settings, exact);
       if (std::isnan(error)) continue;
-      if (strategy.exact_on_heterogeneous) {
+      if (traits.exact_on_heterogeneous) {
         EXPECT_LT(error, 1e-6) << strategy.name;
-      } else if (strategy.served) {
-        EXPECT_LT(error, 1e-6) << strategy.name << " with one local step";
       } else {
         const double least = feel_no_difference.count(method.name) > 0 ? -1 : 1e-5;
         EXPECT_GT(error, least) << strategy.name << " is biased";

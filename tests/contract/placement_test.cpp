@@ -130,8 +130,8 @@ bool is_served(const Settings& settings) {
                                 FileDataSource());
     return true;
   } catch (const Error& error) {
-    const auto& strategy =
-        find_entry(strategy_catalog(), settings.at("consensus.strategy"), "strategy");
+    const StrategyTraits strategy =
+        traits_of({strategy_catalog(), settings.at("consensus.strategy")});
     EXPECT_EQ(static_cast<int>(error.kind()), static_cast<int>(ErrorKind::usage)) << error.what();
     EXPECT_TRUE(!strategy.projectable || strategy.personal) << error.what();
     return false;
@@ -147,9 +147,11 @@ std::map<std::string, Settings> special_compositions() {
   std::map<std::string, Settings> all;
   for (const auto& compressor : compressor_catalog()) {
     for (const char* strategy : {"compressed-tracking", "choco"}) {
-      all[compressor.name + " " + strategy] =
-          with(strategy,
-               {{"consensus.compressor", compressor.name}, {"consensus.compression_ratio", "0.4"}});
+      Settings settings{{"consensus.compressor", compressor.name}};
+      for (const auto& option : describe_options(compressor.options)) {
+        if (option.name == "compression_ratio") settings["consensus.compression_ratio"] = "0.4";
+      }
+      all[compressor.name + " " + strategy] = with(strategy, settings);
     }
   }
   const Settings failing{{"network.link_failure", "0.3"}, {"network.agent_failure", "0.1"}};
@@ -216,14 +218,20 @@ std::map<std::string, Settings> special_compositions() {
                                       {"participation.staleness", "3"},
                                       {"participation.compute_seconds", "1"},
                                       {"participation.compute_sigma", "1"}};
-  const Settings lies{{"network.agents", "7"},
-                      {"network.topology", "complete"},
-                      {"attack.fraction", "0.15"},
-                      {"attack.scale", "2"}};
+  const Settings lies{
+      {"network.agents", "7"}, {"network.topology", "complete"}, {"attack.fraction", "0.15"}};
+  const auto attack = [](const std::string& kind) {
+    Settings settings{{"attack.kind", kind}};
+    if (kind != "nan") settings["attack.scale"] = "2";
+    return settings;
+  };
   const auto robust = [&](const std::string& strategy, const std::string& rule,
                           const std::string& kind) {
-    return composition("quadratic", "f2sa", strategy) + lies +
-           Settings{{"consensus.aggregation", rule}, {"attack.kind", kind}};
+    return composition("quadratic", "f2sa", strategy) + lies + attack(kind) +
+           Settings{{"consensus.aggregation", rule}};
+  };
+  const auto lying_neighbors = [&](const std::string& strategy, const std::string& kind) {
+    return composition("quadratic", "f2sa", strategy) + lies + attack(kind);
   };
   for (const char* rule : {"median", "trimmed-mean", "centered-clipping"}) {
     all["rule " + std::string(rule)] = robust("all-reduce", rule, "noise");
@@ -234,14 +242,13 @@ std::map<std::string, Settings> special_compositions() {
   }
   all["rule and means first"] =
       robust("all-reduce", "centered-clipping", "noise") + Settings{{"method.name", "bome"}};
-  all["rule and bounded staleness"] =
-      all["bounded staleness"] + lies +
-      Settings{{"consensus.aggregation", "centered-clipping"}, {"attack.kind", "noise"}};
+  all["rule and bounded staleness"] = all["bounded staleness"] + lies + attack("noise") +
+                                      Settings{{"consensus.aggregation", "centered-clipping"}};
   all["rule that mixes the nearest"] =
       robust("all-reduce", "median", "little") + Settings{{"consensus.mix_nearest", "yes"}};
-  all["attack on gossip"] = robust("gossip-atc", "mean", "noise");
+  all["attack on gossip"] = lying_neighbors("gossip-atc", "noise");
   for (const char* kind : {"noise", "little", "dissensus", "nan"}) {
-    all["attack on clipped gossip " + std::string(kind)] = robust("clipped-gossip", "mean", kind);
+    all["attack on clipped gossip " + std::string(kind)] = lying_neighbors("clipped-gossip", kind);
   }
   all["clipped gossip, several rounds, failing"] =
       with("clipped-gossip", failing + Settings{{"consensus.mixing_rounds", "2"}});

@@ -26,7 +26,9 @@ Settings settings(const std::string& method, double heterogeneity) {
 }
 
 Settings attack(const std::string& kind, const std::string& scale) {
-  return {{"attack.kind", kind}, {"attack.scale", scale}, {"attack.fraction", "0.2"}};
+  Settings settings{{"attack.kind", kind}, {"attack.fraction", "0.2"}};
+  if (kind != "nan") settings["attack.scale"] = scale;
+  return settings;
 }
 
 Settings by(const std::string& rule) {

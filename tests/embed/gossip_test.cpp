@@ -1,4 +1,5 @@
 #include "echelon/embed/gossip.hpp"
+#include "part_settings.hpp"
 
 #include <gtest/gtest.h>
 
@@ -283,9 +284,10 @@ TYPED_TEST(Gossip, CompressedMixingConvergesAndKeepsTheMean) {
       if (name == std::string("star") && compressor != std::string("top-k")) continue;
       GossipCommunicator gossip(world(), topology(name));
       CompressedMixing mixing;
-      mixing.compression.compressor = compressor;
-      mixing.compression.ratio = 0.2;
-      mixing.compression.block = 10;  // sign over all numbers contracts slowly
+      // Sign over all numbers contracts slowly.
+      mixing.compressor =
+          testing_support::chosen(compressor_catalog(), compressor,
+                                  {{"compression_ratio", "0.2"}, {"compression_block", "10"}});
       auto variable = gossip.variable<Scalar>("x", size, mixing);
       auto x = entries<Scalar>(gossip.rank(), size);
       const double before = distance_to_mean(x, gossip.size());
@@ -307,8 +309,7 @@ TYPED_TEST(Gossip, CompressedStartAndFinishGiveTheBitsOfMixAndSendLess) {
   using Scalar = TypeParam;
   GossipCommunicator gossip(world(), topology("ring"));
   CompressedMixing mixing;
-  mixing.compression.compressor = "random-k";
-  mixing.compression.ratio = 0.05;
+  mixing.compressor = {compressor_catalog(), "random-k", KeptEntriesOptions{.ratio = 0.05}};
   auto whole = gossip.variable<Scalar>("x", 400, mixing);
   auto split = gossip.variable<Scalar>("x", 400, mixing);
   auto x = entries<Scalar>(gossip.rank(), 400);

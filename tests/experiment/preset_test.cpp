@@ -40,7 +40,7 @@ class EveryPreset : public testing::TestWithParam<std::string> {
       settings =
           settings + Settings{{"problem.upper_dimension", "8"}, {"problem.lower_dimension", "16"}};
     }
-    if (general.estimator.name == "saga" || general.estimator.name == "sarah") {
+    if (general.estimator->name == "saga" || general.estimator->name == "sarah") {
       settings = settings + Settings{{"problem.noise", "0.1"}};
     }
     predicted = cost_of(general);
@@ -121,7 +121,7 @@ TEST(Presets, YieldToWhatIsGiven) {
   GeneralOptions general;
   general.read_from(configuration);
   EXPECT_EQ(general.method->name, "soba");
-  EXPECT_EQ(general.consensus.strategy, "gossip-atc");
+  EXPECT_EQ(general.consensus.upper->name, "gossip-atc");
   const Configuration same = configuration;
   EXPECT_NE(same.packed().find("method.alpha\n0.5\n"), std::string::npos);
 }

@@ -8,11 +8,11 @@
 #include <map>
 
 #include "catalog_names.hpp"
-#include "echelon/core/catalog.hpp"
 #include "echelon/core/random.hpp"
 #include "echelon/problem/hyper_cleaning.hpp"
 #include "echelon/problem/quadratic.hpp"
 #include "echelon/problem/sampling.hpp"
+#include "part_settings.hpp"
 #include "problem/memory_source.hpp"
 
 namespace echelon {
@@ -20,9 +20,16 @@ namespace {
 
 constexpr std::uint64_t seed = 9;
 
-std::unique_ptr<GradientEstimator> make(const EstimatorOptions& options,
+Chosen<EstimatorEntry> by(const std::string& name) {
+  return {estimator_catalog(), name};
+}
+Chosen<EstimatorEntry> by(const std::string& name, PartOptions options) {
+  return {estimator_catalog(), name, std::move(options)};
+}
+
+std::unique_ptr<GradientEstimator> make(const Chosen<EstimatorEntry>& chosen,
                                         const EstimatorContext& context) {
-  return find_entry(estimator_catalog(), options.name, "estimator").make(options, context);
+  return chosen->make(chosen.options(), context);
 }
 
 EstimatorContext small_context() {
@@ -113,7 +120,7 @@ void copy_state(GradientEstimator& from, GradientEstimator& to) {
 }
 
 TEST(Estimator, PlainPassesTheOracleThrough) {
-  const auto estimator = make({.name = "plain"}, small_context());
+  const auto estimator = make(by("plain"), small_context());
   AgentMatrix s(3, 2), a(3, 2), b(5, 2), expected(3, 2), other(5, 2);
   const Sample sample{.iteration = 4};
   estimator->estimate(sample, {&s}, noisy_oracle, {&a, &b});
@@ -136,12 +143,12 @@ TEST(Estimator, MomentumAndStormObeyTheVarianceLawAtAFixedPoint) {
 TEST(Estimator, StormFollowsAMovingPointWhereMomentumLags) {
   const double speed = 1e-5;
   for (const double c : {0.1, 0.3}) {
-    const auto storm = make({.name = "storm", .c = c}, small_context());
+    const auto storm = make(by("storm", StormOptions{.c = c}), small_context());
     expect_variance_law(errors_along(*storm, speed, 20000), c);
   }
   // The lag is (1 - theta) / theta steps, here of s alone.
   const double theta = 0.05;
-  const auto momentum = make({.name = "momentum", .theta = theta}, small_context());
+  const auto momentum = make(by("momentum", MomentumOptions{.theta = theta}), small_context());
   AgentMatrix s(3, 2), a(3, 2), b(5, 2);
   const Oracle exact = [](const Sample&, OraclePoint at, OracleOutputs out) {
     for (AgentView* block : out) block->setConstant((*at[0])(0, 0));
@@ -155,7 +162,7 @@ TEST(Estimator, StormFollowsAMovingPointWhereMomentumLags) {
 
 TEST(Estimator, StormEvaluatesEverySampleAtThePreviousPointToo) {
   const auto storm =
-      make({.name = "storm", .c = 0.4},
+      make(by("storm", StormOptions{.c = 0.4}),
            {.outputs = {2}, .arguments = {3, 4}, .agents = {5}, .sub_batch_seed = {}});
   AgentMatrix s(3, 1), t(4, 1), out(2, 1);
   std::vector<std::array<double, 3>> calls;
@@ -178,8 +185,8 @@ TEST(Estimator, StormEvaluatesEverySampleAtThePreviousPointToo) {
 }
 
 TEST(Estimator, StormWithFullWeightIsPlainToTheBit) {
-  const auto storm = make({.name = "storm", .c = 1}, small_context());
-  const auto plain = make({.name = "plain"}, small_context());
+  const auto storm = make(by("storm", StormOptions{.c = 1}), small_context());
+  const auto plain = make(by("plain"), small_context());
   AgentMatrix s(3, 2), a(3, 2), b(5, 2), c(3, 2), d(5, 2);
   for (std::uint64_t k = 0; k < 50; ++k) {
     s.setConstant(std::sin(static_cast<double>(k)));
@@ -205,7 +212,9 @@ TEST(Estimator, FirstStepsArePlain) {
   };
   for (const char* name : {"momentum", "storm", "saga", "sarah"}) {
     const auto estimator =
-        make({.name = name, .theta = 0.01, .c = 0.01, .saga_batches = 4}, small_context());
+        make(testing_support::chosen(estimator_catalog(), name,
+                                     {{"theta", "0.01"}, {"c", "0.01"}, {"saga_batches", "4"}}),
+             small_context());
     AgentMatrix s(3, 2), a(3, 2), b(5, 2);
     estimator->estimate({}, {&s}, ones, {&a, &b});
     EXPECT_EQ(a(2, 1), 1);
@@ -215,7 +224,7 @@ TEST(Estimator, FirstStepsArePlain) {
 
 /// P-Q with noise as a finite sum: gradients of g at (x, y) for three agents of five.
 struct FiniteSum {
-  explicit FiniteSum(EstimatorOptions options)
+  explicit FiniteSum(const Chosen<EstimatorEntry>& options)
       : estimator(make(options, {.outputs = {4, 4},
                                  .arguments = {4, 4},
                                  .agents = problem.agents().local,
@@ -245,9 +254,9 @@ struct FiniteSum {
 };
 
 TEST(Estimator, CallsAreCountedWhereTheyHappen) {
-  FiniteSum plain({.name = "plain"}), storm({.name = "storm"});
-  FiniteSum saga({.name = "saga", .saga_batches = 6});
-  FiniteSum sarah({.name = "sarah", .period = 3});
+  FiniteSum plain(by("plain")), storm(by("storm"));
+  FiniteSum saga(by("saga", SagaOptions{.saga_batches = 6}));
+  FiniteSum sarah(by("sarah", SarahOptions{.period = 3}));
   for (std::uint64_t k = 0; k < 4; ++k) {
     for (FiniteSum* sum : {&plain, &storm, &saga, &sarah}) sum->estimate(k);
   }
@@ -262,23 +271,25 @@ TEST(Storm, WeightFallsFromItsStartOn) {
   const Oracle late = [](const Sample& sample, OraclePoint, OracleOutputs outputs) {
     for (AgentView* output : outputs) output->setConstant(sample.iteration == 4 ? 1 : 0);
   };
-  const auto weight = [&](const EstimatorOptions& options) {
+  const auto weight = [&](const Chosen<EstimatorEntry>& options) {
     const auto storm = make(options, small_context());
     AgentMatrix s(3, 2), a(3, 2), b(5, 2);
     for (std::uint64_t k = 0; k <= 4; ++k) storm->estimate({.iteration = k}, {&s}, late, {&a, &b});
     return a(0, 0);
   };
-  EXPECT_DOUBLE_EQ(weight({.name = "storm", .c = 0.3}), 0.3);
-  EXPECT_DOUBLE_EQ(weight({.name = "storm", .c = 0.3, .decay = 2, .decay_offset = 4}), 0.3 / 4);
+  EXPECT_DOUBLE_EQ(weight(by("storm", StormOptions{.c = 0.3})), 0.3);
+  EXPECT_DOUBLE_EQ(weight(by("storm", StormOptions{.c = 0.3, .decay = 2, .decay_offset = 4})),
+                   0.3 / 4);
   EXPECT_DOUBLE_EQ(
-      weight({.name = "storm", .c = 0.3, .decay = 2, .decay_offset = 1, .decay_start = 3}),
+      weight(by("storm", StormOptions{.c = 0.3, .decay = 2, .decay_offset = 1, .decay_start = 3})),
       0.3 / 4);
   EXPECT_DOUBLE_EQ(
-      weight({.name = "storm", .c = 0.3, .decay = 2, .decay_offset = 1, .decay_start = 5}), 0.3);
+      weight(by("storm", StormOptions{.c = 0.3, .decay = 2, .decay_offset = 1, .decay_start = 5})),
+      0.3);
 }
 
 TEST(Sarah, IsTheFullGradientEveryPeriod) {
-  FiniteSum sum({.name = "sarah", .period = 4});
+  FiniteSum sum(by("sarah", SarahOptions{.period = 4}));
   AgentMatrix expected(4, 3);
   for (std::uint64_t k = 0; k < 13; ++k) {
     sum.move(k);
@@ -290,7 +301,7 @@ TEST(Sarah, IsTheFullGradientEveryPeriod) {
 }
 
 TEST(Sarah, StaysAtTheFullGradientWhileThePointRests) {
-  FiniteSum sum({.name = "sarah", .period = 64});
+  FiniteSum sum(by("sarah", SarahOptions{.period = 64}));
   sum.move(17);
   sum.evaluate(Sample::everything());
   AgentMatrix expected(4, 3);
@@ -308,7 +319,7 @@ TEST(Sarah, AddsUpTheNoiseOfDifferencesUntilTheNextPeriod) {
         sample.full ? 1 : 1 + Draws(1, Purpose::gradient_noise, 0, sample.iteration).normal();
     for (AgentView* output : outputs) output->setConstant(xi * (*point[0])(0, 0));
   };
-  const auto sarah = make({.name = "sarah", .period = 10}, small_context());
+  const auto sarah = make(by("sarah", SarahOptions{.period = 10}), small_context());
   AgentMatrix s(3, 2), a(3, 2), b(5, 2);
   double expected = 0;
   for (std::uint64_t k = 0; k < 30; ++k) {
@@ -326,7 +337,7 @@ TEST(Sarah, AddsUpTheNoiseOfDifferencesUntilTheNextPeriod) {
 /// With a table filled elsewhere, d differs from the gradient but not in the mean over b.
 TEST(Saga, IsUnbiasedOverTheSubBatchesForAFixedTable) {
   constexpr std::int64_t batches = 4;
-  FiniteSum sum({.name = "saga", .saga_batches = batches});
+  FiniteSum sum(by("saga", SagaOptions{.saga_batches = batches}));
   for (std::uint64_t k = 0; k < 9; ++k) {
     sum.move(k);
     sum.estimate(k);
@@ -339,7 +350,7 @@ TEST(Saga, IsUnbiasedOverTheSubBatchesForAFixedTable) {
 
   std::map<std::int64_t, VectorXd> by_batch;  // of agent 2, in column 1
   for (std::uint64_t k = 100; by_batch.size() < batches; ++k) {
-    FiniteSum copy({.name = "saga", .saga_batches = batches});
+    FiniteSum copy(by("saga", SagaOptions{.saga_batches = batches}));
     copy_state(*sum.estimator, *copy.estimator);
     copy.move(40);
     copy.estimate(k);
@@ -357,7 +368,7 @@ TEST(Saga, IsUnbiasedOverTheSubBatchesForAFixedTable) {
 }
 
 TEST(Saga, IsTheFullGradientAtAFixedPointOnceAllSubBatchesHaveBeenSeen) {
-  FiniteSum sum({.name = "saga", .saga_batches = 5});
+  FiniteSum sum(by("saga", SagaOptions{.saga_batches = 5}));
   sum.move(17);
   sum.estimate(0);  // fills the table away from the point of the steps below
   sum.move(30);
@@ -390,11 +401,11 @@ TEST(Saga, IsExactAtAFixedPointOfADataProblem) {
     problem.exact_product(sample, {*at[0], *at[1], *at[2], out[1], out[2]});
   };
   const auto saga =
-      make({.name = "saga", .saga_batches = 4}, {.outputs = {q, q, p},
-                                                 .arguments = {p, q, q},
-                                                 .agents = problem.agents().local,
-                                                 .sub_batch_seed = problem.sub_batch_seed(),
-                                                 .problem = &problem});
+      make(by("saga", SagaOptions{.saga_batches = 4}), {.outputs = {q, q, p},
+                                                        .arguments = {p, q, q},
+                                                        .agents = problem.agents().local,
+                                                        .sub_batch_seed = problem.sub_batch_seed(),
+                                                        .problem = &problem});
   AgentMatrix x(p, 2), y(q, 2), v(q, 2), fy(q, 2), hv(q, 2), jv(p, 2);
   AgentMatrix full_fy(q, 2), full_hv(q, 2), full_jv(p, 2);
   double worst = 0;
@@ -420,7 +431,7 @@ TEST(Saga, IsExactAtAFixedPointOfADataProblem) {
 
 TEST(Saga, KeepsTheMeanOfItsTable) {
   constexpr std::int64_t batches = 7;
-  FiniteSum sum({.name = "saga", .saga_batches = batches});
+  FiniteSum sum(by("saga", SagaOptions{.saga_batches = batches}));
   for (std::uint64_t k = 0; k < 20000; ++k) {
     sum.move(k);
     sum.estimate(k);
@@ -439,7 +450,7 @@ TEST(Saga, KeepsTheMeanOfItsTable) {
 }
 
 TEST(Saga, WithOneSubBatchIsTheFullGradient) {
-  FiniteSum sum({.name = "saga", .saga_batches = 1});
+  FiniteSum sum(by("saga", SagaOptions{.saga_batches = 1}));
   AgentMatrix expected(4, 3);
   for (std::uint64_t k = 0; k < 30; ++k) {
     sum.move(k);
@@ -450,7 +461,7 @@ TEST(Saga, WithOneSubBatchIsTheFullGradient) {
   }
 }
 
-std::string refusal(const EstimatorOptions& options, const EstimatorContext& context) {
+std::string refusal(const Chosen<EstimatorEntry>& options, const EstimatorContext& context) {
   try {
     make(options, context);
   } catch (const Error& error) {
@@ -462,30 +473,33 @@ std::string refusal(const EstimatorOptions& options, const EstimatorContext& con
 
 TEST(Saga, RefusesTooLargeATableWithTheNumbers) {
   // One sub-batch: (3 + 5) x 2 x 8 = 128 bytes.
-  EXPECT_EQ(refusal({.name = "saga", .saga_batches = 10, .saga_memory = 1e-6}, small_context()),
-            "estimator.saga_batches = 10: the table takes 1280 bytes on this rank (10 sub-batches "
-            "x 8 entries x 2 agents x 8 bytes; estimator.saga_memory allows 1000); choose "
-            "estimator.saga_batches <= 7 or estimator.saga_memory >= 1.28e-06");
-  EXPECT_EQ(refusal({.name = "saga", .saga_batches = 7, .saga_memory = 1e-6}, small_context()), "");
+  EXPECT_EQ(
+      refusal(by("saga", SagaOptions{.saga_batches = 10, .saga_memory = 1e-6}), small_context()),
+      "estimator.saga_batches = 10: the table takes 1280 bytes on this rank (10 sub-batches "
+      "x 8 entries x 2 agents x 8 bytes; estimator.saga_memory allows 1000); choose "
+      "estimator.saga_batches <= 7 or estimator.saga_memory >= 1.28e-06");
+  EXPECT_EQ(
+      refusal(by("saga", SagaOptions{.saga_batches = 7, .saga_memory = 1e-6}), small_context()),
+      "");
   const auto hopeless =
-      refusal({.name = "saga", .saga_batches = 10, .saga_memory = 1e-8}, small_context());
+      refusal(by("saga", SagaOptions{.saga_batches = 10, .saga_memory = 1e-8}), small_context());
   EXPECT_EQ(hopeless.find("saga_batches <="), std::string::npos);
   EXPECT_NE(hopeless.find("choose estimator.saga_memory >= 1.28e-06"), std::string::npos);
   const EstimatorContext huge{
       .outputs = {Index{1} << 40}, .arguments = {}, .agents = {0, 1}, .sub_batch_seed = seed};
-  EXPECT_NE(refusal({.name = "saga", .saga_batches = 1000000}, huge), "");
+  EXPECT_NE(refusal(by("saga", SagaOptions{.saga_batches = 1000000}), huge), "");
 }
 
 TEST(Saga, RefusesProblemsWithoutSubBatches) {
   EstimatorContext context = small_context();
   context.sub_batch_seed.reset();
-  EXPECT_NE(refusal({.name = "saga"}, context).find("no sub-batches"), std::string::npos);
+  EXPECT_NE(refusal(by("saga"), context).find("no sub-batches"), std::string::npos);
 }
 
 class EveryEstimator : public testing::TestWithParam<std::string> {};
 
 TEST_P(EveryEstimator, ContinuesFromItsStateToTheBit) {
-  const EstimatorOptions options{.name = GetParam()};
+  const auto options = by(GetParam());
   FiniteSum whole(options), resumed(options);
   for (std::uint64_t k = 0; k < 25; ++k) {
     whole.move(k);
@@ -503,7 +517,7 @@ TEST_P(EveryEstimator, ContinuesFromItsStateToTheBit) {
 }
 
 TEST_P(EveryEstimator, GivesAnAgentTheSameWhereverItLives) {
-  const EstimatorOptions options{.name = GetParam()};
+  const auto options = by(GetParam());
   FiniteSum many(options);
   Quadratic alone(AgentSet{5, {2}}, PqOptions{.dimension = 4, .heterogeneity = 1, .noise = 0.7},
                   seed);
@@ -530,8 +544,27 @@ TEST_P(EveryEstimator, GivesAnAgentTheSameWhereverItLives) {
 INSTANTIATE_TEST_SUITE_P(Catalog, EveryEstimator, testing_support::every_name(estimator_catalog()),
                          testing_support::suffix);
 
+TEST(Estimators, DeclareWhatTheyReadAndTheirTraits) {
+  const std::map<std::string, std::string> expected{{"plain", ""},
+                                                    {"momentum", "theta "},
+                                                    {"storm", "c decay decay_offset decay_start "},
+                                                    {"saga", "saga_batches saga_memory "},
+                                                    {"sarah", "period "},
+                                                    {"reuse", "reuse_probability "}};
+  for (const EstimatorEntry& entry : estimator_catalog()) {
+    std::string names;
+    for (const auto& option : describe_options(entry.options)) names += option.name + " ";
+    EXPECT_EQ(names, expected.at(entry.name)) << entry.name;
+  }
+  const auto traits = [](const std::string& name) { return by(name)->traits(by(name).options()); };
+  EXPECT_TRUE(traits("reuse").calls_vary);
+  EXPECT_FALSE(traits("storm").calls_vary);
+  EXPECT_TRUE(traits("storm").remembers);
+  EXPECT_FALSE(traits("plain").remembers);
+}
+
 TEST(Reuse, KeepsAnAgentsLastAnswerWithItsProbability) {
-  EstimatorOptions options{.name = "reuse", .reuse_probability = 0.7};
+  const auto options = by("reuse", ReuseOptions{.reuse_probability = 0.7});
   const auto estimator = make(options, small_context());
   AgentMatrix s(3, 2), a(3, 2), b(5, 2), last(3, 2);
   int kept = 0;

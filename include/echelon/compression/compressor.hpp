@@ -11,7 +11,7 @@
 
 #include "echelon/core/agent_matrix.hpp"
 #include "echelon/core/agents.hpp"
-#include "echelon/core/options.hpp"
+#include "echelon/core/part.hpp"
 
 namespace echelon {
 
@@ -49,29 +49,48 @@ class Compressor {
   virtual double variance(Index) const { return 0; }
 };
 
-struct CompressionOptions {
-  std::string compressor = "top-k";
-  double ratio = 0.1;     ///< top-k, random-k: share of the entries that is sent
-  std::int64_t bits = 4;  ///< quantization
-  std::int64_t rank = 2;  ///< low-rank
-  std::int64_t rows = 0;  ///< low-rank: rows of the variable as a matrix; 0 = as square as d allows
-  std::int64_t block = 1024;  ///< sign, quantization: entries that share one norm; 0 = all
+/// Options of top-k, random-k and random-k-unbiased.
+struct KeptEntriesOptions {
+  double ratio = 0.1;
 
-  void visit(OptionVisitor& visitor);  ///< part of section `consensus`
+  void visit(OptionVisitor& visitor);
 };
 
+struct QuantizationOptions {
+  std::int64_t bits = 4;
+  std::int64_t block = 1024;
+
+  void visit(OptionVisitor& visitor);
+};
+
+struct SignOptions {
+  std::int64_t block = 1024;
+
+  void visit(OptionVisitor& visitor);
+};
+
+struct LowRankOptions {
+  std::int64_t rank = 2;
+  std::int64_t rows = 0;
+
+  void visit(OptionVisitor& visitor);
+};
+
+/// A compressor; its options are in the section of the strategy that compresses.
 struct CompressorEntry {
   std::string name;
   std::string summary;
   std::string formula;
   std::string reference;
-  std::function<std::unique_ptr<Compressor>(const CompressionOptions&, Index dimension)> make;
+  std::vector<std::string> aliases{};
+  PartOptions options{};
+  std::function<std::unique_ptr<Compressor>(const PartOptions&, Index dimension)> make;
 };
 
 /// identity, top-k, random-k (contractive), random-k-unbiased, quantization, sign, float32,
 /// bfloat16, low-rank.
-const std::vector<CompressorEntry>& compressor_catalog();
-/// By name; throws a usage error for options that make no sense at this dimension.
-std::unique_ptr<Compressor> make_compressor(const CompressionOptions& options, Index dimension);
+PartList<CompressorEntry>& compressor_catalog();
+/// Throws a usage error for options that are out of range or make no sense at this dimension.
+std::unique_ptr<Compressor> make_compressor(const Chosen<CompressorEntry>& chosen, Index dimension);
 
 }  // namespace echelon

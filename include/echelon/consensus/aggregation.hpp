@@ -2,6 +2,7 @@
 /// What a server makes of the agents' answers: their mean, or a rule that bears some false ones.
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -9,7 +10,7 @@
 
 #include "echelon/comm/network.hpp"
 #include "echelon/consensus/attack.hpp"
-#include "echelon/consensus/strategy.hpp"
+#include "echelon/core/part.hpp"
 #include "echelon/core/state.hpp"
 
 namespace echelon {
@@ -20,38 +21,80 @@ struct Heard {
   int speaking = -1;              ///< local agents that are heard; -1: all
 };
 
-/// Of answers m_i with weights w_i, u = w / sum w:
-///
-///     mean                sum w_i m_i
-///     median              coordinate by coordinate, by u
-///     trimmed-mean        coordinate by coordinate: the mean by u of what lies between the
-///                         quantiles b and 1 - b, b = trimmed_fraction
-///     centered-clipping   v <- v + sum u_i (m_i - v) min(1, t / |m_i - v|), clipping_rounds times;
-///                         v stays from call to call. t = clipping_radius; 0: the median of
-///                         |m_i - v|
-///
-/// With mix_nearest, before each of the last three: m_i becomes the mean by u of those nearest to
-/// it, itself among them, whose weights come to 1 - b. Then what rules make of honest answers is
-/// near their mean also if these differ much. It costs 2 n sums over agents, n distances per agent.
-///
-/// The last three are multiplied by sum w; answers with a number that is not finite are left out of
-/// them. If none is left, the result is not-a-number. Sources: D. Yin, Y. Chen, K. Ramchandran, P.
-/// Bartlett, ICML 2018, arXiv:1803.01498 (median, trimmed mean); S. P. Karimireddy, L. He, M.
-/// Jaggi, ICML 2021, arXiv:2012.10333 (centered clipping); Y. Allouah, S. Farhadkhani, R.
-/// Guerraoui, N. Gupta, R. Pinot, J. Stephan, AISTATS 2023, arXiv:2302.01772 (mixing of the
-/// nearest).
+/// What a rule is made for. Heights of the parts of an answer, each of which is clipped on its own,
+/// and the rows at which they start, multiples of 8.
+struct AggregationContext {
+  Network& network;
+  std::vector<Index> heights, offsets;
+};
+
+/// Combines answers m_i with weights u = w / sum w. Answers of those who are not heard, or that
+/// hold a number that is not finite, have not-a-number in every row, and are left out.
+class AggregationRule {
+ public:
+  virtual ~AggregationRule() = default;
+  /// `answers` (d x m) are scratch afterwards. Not-a-number if none is left. Collective.
+  virtual void combine(AgentView& answers, const Heard& heard, VectorXd& result) = 0;
+  virtual void visit_state(StateVisitor&) {}
+};
+
+struct MedianOptions {
+  bool mix_nearest = false;
+  double trimmed_fraction = 0.2;  ///< with mix_nearest
+
+  void visit(OptionVisitor& visitor);
+};
+
+struct TrimmedMeanOptions {
+  double trimmed_fraction = 0.2;
+  bool mix_nearest = false;
+
+  void visit(OptionVisitor& visitor);
+};
+
+struct CenteredClippingOptions {
+  bool mix_nearest = false;
+  double trimmed_fraction = 0.2;  ///< with mix_nearest
+  double clipping_radius = 0;
+  std::int64_t clipping_rounds = 3;
+
+  void visit(OptionVisitor& visitor);
+};
+
+/// An aggregation rule; its options are in the section of the strategy whose server follows it.
+struct AggregationEntry {
+  std::string name;
+  std::string summary;
+  std::string formula;
+  std::string reference;
+  std::vector<std::string> aliases{};
+  PartOptions options{};
+  bool is_mean = false;  ///< the plain mean, which has short ways and tolerates no attacker
+  /// Throws a usage error, beginning with `where`, if the rule does not tolerate that many
+  /// attackers; empty: any number may be tried.
+  std::function<void(const PartOptions&, AgentId attackers, AgentId agents,
+                     const std::string& where)>
+      require_tolerable{};
+  /// nullptr: the plain mean.
+  std::function<std::unique_ptr<AggregationRule>(const PartOptions&, const AggregationContext&)>
+      make;
+};
+
+/// mean, median, trimmed-mean, centered-clipping.
+PartList<AggregationEntry>& aggregation_catalog();
+
+/// Of answers m_i with weights w_i: sum w_i m_i by the mean; by other rules what they make of the
+/// m_i with the weights w / sum w, times sum w. If nobody is heard the result is 0.
 class Aggregator {
  public:
-  /// `heights` of the parts of an answer, each of which is clipped on its own; they start at
-  /// multiples of 8 rows. `name` tells streams of random attacks apart.
+  /// `heights` of the parts of an answer, see AggregationContext. `name` tells streams of random
+  /// attacks apart.
   Aggregator(Network& network, const std::string& name, std::vector<Index> heights,
-             const StrategyOptions& options, std::shared_ptr<const Attack> attack);
-  /// Of a strategy's variable; `what` tells several of a strategy apart.
-  explicit Aggregator(const StrategyContext& context, const std::string& what = "");
+             const Chosen<AggregationEntry>& rule, std::shared_ptr<const Attack> attack);
 
   /// The plain mean of what nobody forges: a strategy may then take a shorter way to it.
-  bool is_plain() const { return rule_ == Rule::mean && !attack_; }
-  bool is_mean() const { return rule_ == Rule::mean; }
+  bool is_plain() const { return is_mean() && !attack_; }
+  bool is_mean() const { return rule_ == nullptr; }
   /// `answers` (d x m) are scratch afterwards. The result is the same on all ranks, and valid until
   /// the next call. Collective.
   const VectorXd& operator()(AgentView& answers, const Heard& heard = {});
@@ -59,31 +102,18 @@ class Aggregator {
   void visit_state(StateVisitor& visitor);
 
  private:
-  enum class Rule { mean, median, trimmed_mean, centered_clipping };
   void clear_gaps(AgentView& answers) const;
   void take_mean(AgentView& answers, const Heard& heard);
-  void mix_nearest(AgentView& answers, const Heard& heard, std::size_t part);
-  Eigen::MatrixXd nearest(const Eigen::MatrixXd& squares, const std::vector<double>& weights) const;
-  /// Part of the column of one agent, on all ranks. Collective.
-  void tell(const AgentView& answers, AgentId of, std::size_t part, VectorXd& column);
-  void fold(AgentView& answers, const Heard& heard);
-  void clip(AgentView& answers, const Heard& heard);
-  void measure(const AgentView& answers, AgentMatrix& distances) const;
   AgentId agent(int local) const {
     return network_->agents().local[static_cast<std::size_t>(local)];
   }
 
   Network* network_;
   std::vector<Index> heights_, offsets_;
-  Rule rule_;
-  double trimmed_fraction_;
-  double radius_;
-  bool mixes_nearest_;
-  std::int64_t rounds_;
+  std::unique_ptr<AggregationRule> rule_;  ///< nullptr: the mean
   std::shared_ptr<const Attack> attack_;
   std::uint64_t stream_;
   std::int64_t calls_ = 0;
-  Eigen::MatrixXd center_;  ///< v, d x 1
   VectorXd result_;
 };
 

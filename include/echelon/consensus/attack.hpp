@@ -2,22 +2,29 @@
 /// Agents that lie: simulated, to see which rules bear it.
 
 #include <cstdint>
+#include <functional>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "echelon/comm/network.hpp"
-#include "echelon/core/options.hpp"
+#include "echelon/core/part.hpp"
 
 namespace echelon {
 
-struct AttackOptions {
-  std::string kind = "none";
+/// Options of attacks that are neither strong nor weak.
+struct AttackersOptions {
+  double fraction = 0.2;
+
+  void visit(OptionVisitor& visitor);
+};
+
+struct ScaledAttackOptions {
   double fraction = 0.2;
   double scale = 1;
 
-  void visit(OptionVisitor& visitor);  ///< section `attack`
-  bool is_on() const { return kind != "none"; }
+  void visit(OptionVisitor& visitor);
 };
 
 /// What some agents, the same throughout a run, send in place of their answer m. They compute as
@@ -37,12 +44,15 @@ class Attack {
  public:
   /// Draws the attackers: fraction x agents, to the nearest. Throws a usage error if that is nobody
   /// or everybody.
-  Attack(const AttackOptions& options, AgentId agents, std::uint64_t seed);
+  Attack(double fraction, AgentId agents, std::uint64_t seed);
+  virtual ~Attack() = default;
 
   bool attacks(AgentId agent) const { return is_attacker_[static_cast<std::size_t>(agent)] != 0; }
   AgentId attackers() const { return attackers_; }
   AgentId agents() const { return static_cast<AgentId>(is_attacker_.size()); }
-  bool needs_neighbors() const { return kind_ == Kind::dissensus; }
+  /// Throws a usage error, beginning with `where`, if it makes no sense against agents that have a
+  /// server in place of neighbors.
+  virtual void require_simulable(bool /*has_server*/, const std::string& /*where*/) const {}
 
   /// Which numbers are drawn: one stream per variable.
   struct Occasion {
@@ -51,8 +61,9 @@ class Attack {
   };
   /// Overwrites the attackers' columns of what goes to a server. `weights` are those of all agents,
   /// 0 for who is not heard; empty: all are. Collective.
-  void forge_answers(Network& network, AgentView& answers, const std::vector<double>& weights,
-                     const Occasion& occasion) const;
+  virtual void forge_answers(Network& network, AgentView& answers,
+                             const std::vector<double>& weights,
+                             const Occasion& occasion) const = 0;
 
   /// What an agent hears from another.
   struct Said {
@@ -62,19 +73,37 @@ class Attack {
   };
   /// What `receiver`, whose own value is `own`, gets in place of what the attacker `by` has to say;
   /// `heard` is all that it hears, d numbers each.
-  void forge_message(AgentId receiver, const VectorXd& own, std::span<const Said> heard,
-                     const Said& by, const Occasion& occasion, VectorXd& forged) const;
+  virtual void forge_message(AgentId receiver, const VectorXd& own, std::span<const Said> heard,
+                             const Said& by, const Occasion& occasion, VectorXd& forged) const = 0;
+
+ protected:
+  std::uint64_t seed() const { return seed_; }
 
  private:
-  enum class Kind { sign_flip, noise, nan, little, dissensus };
-  void forge_alone(AgentId sender, const Occasion& occasion, Eigen::Ref<VectorXd> message) const;
-  void forge_little(Network& network, AgentView& answers, const std::vector<double>& weights) const;
-
-  Kind kind_;
-  double scale_;
   std::uint64_t seed_;
   AgentId attackers_ = 0;
   std::vector<char> is_attacker_;
 };
+
+/// A kind of attack; its options are in section `attack`.
+struct AttackEntry {
+  std::string name;
+  std::string summary;
+  std::string formula;
+  std::string reference;
+  std::vector<std::string> aliases{};
+  PartOptions options{};
+  /// nullptr: nobody lies.
+  std::function<std::shared_ptr<const Attack>(const PartOptions&, AgentId agents,
+                                              std::uint64_t seed)>
+      make;
+};
+
+/// none, sign-flip, noise, nan, little, dissensus.
+PartList<AttackEntry>& attack_catalog();
+
+/// The chosen attack among `agents` agents; nullptr if nobody lies.
+std::shared_ptr<const Attack> make_attack(const Chosen<AttackEntry>& chosen, AgentId agents,
+                                          std::uint64_t seed);
 
 }  // namespace echelon

@@ -18,6 +18,13 @@
 
 namespace echelon {
 
+/// How means of a method that combines them are taken: mixing for dynamic average consensus, the
+/// rule for exact means.
+struct MeanOptions {
+  MixingOptions mixing{};
+  Chosen<AggregationEntry> aggregation{aggregation_catalog(), "mean"};
+};
+
 /// Follows the means of several components c (d_k x m each), stacked so that one message carries
 /// all:
 ///   exact:    u_i = mean(c) on every agent, the same bits everywhere
@@ -28,11 +35,10 @@ namespace echelon {
 /// Source: M. Zhu, S. Martinez, Automatica 46(2), 2010.
 class MeanTracker {
  public:
-  /// `heights` are the d_k. Reads mixing_rounds and chebyshev. Collective. Throws a usage error if
-  /// the network cannot serve dynamic average consensus (connected, doubly stochastic).
-  /// Also one if somebody lies and means are not exact. Exact means follow options.aggregation.
+  /// `heights` are the d_k. Collective. Throws a usage error if the network cannot serve dynamic
+  /// average consensus (connected, doubly stochastic), or if somebody lies and means are not exact.
   MeanTracker(Network& network, std::string name, const std::vector<Index>& heights, bool exact,
-              const StrategyOptions& options = {}, std::shared_ptr<const Attack> attack = nullptr);
+              const MeanOptions& options = {}, std::shared_ptr<const Attack> attack = nullptr);
 
   std::size_t components() const { return heights_.size(); }
   /// d_k x m, to be filled by the local agents before each update; what it holds afterwards is

@@ -5,35 +5,67 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "echelon/comm/network.hpp"
 #include "echelon/compression/compressor.hpp"
+#include "echelon/consensus/aggregation.hpp"
 #include "echelon/consensus/attack.hpp"
 #include "echelon/core/agent_matrix.hpp"
-#include "echelon/core/options.hpp"
+#include "echelon/core/part.hpp"
 #include "echelon/core/state.hpp"
 #include "echelon/participation/participation.hpp"
 
 namespace echelon {
 
-/// Options of all strategies; each says in its entry which it reads.
-struct StrategyOptions {
+/// How a strategy, or a tracker of means, mixes.
+struct MixingOptions {
   std::int64_t mixing_rounds = 1;
   bool chebyshev = false;
-  bool lazy = true;                ///< extra, exact-diffusion
-  CompressionOptions compression;  ///< compressed-tracking, choco
-  double consensus_step = 0;       ///< compressed-tracking, choco; 0 = chosen
-  std::int64_t local_steps = 1;    ///< local-server, local-server-cv
-  double server_step = 1;  ///< the same: step of the server on the mean of the clients' moves
-  std::string aggregation = "mean";  ///< how servers combine answers, see Aggregator
-  double trimmed_fraction = 0.2;     ///< trimmed-mean; clipped-gossip
-  double clipping_radius = 0;        ///< centered-clipping, clipped-gossip; 0 = chosen
-  bool mix_nearest = false;          ///< before median, trimmed-mean, centered-clipping
-  std::int64_t clipping_rounds = 3;  ///< centered-clipping
 
-  void visit(OptionVisitor& visitor);  ///< part of section `consensus`
+  void visit(OptionVisitor& visitor);
+};
+
+/// Options of extra and exact-diffusion.
+struct TwoPointOptions {
+  MixingOptions mixing{};
+  bool lazy = true;
+
+  void visit(OptionVisitor& visitor);
+};
+
+/// Options of compressed-tracking and choco.
+struct CompressedOptions {
+  double consensus_step = 0;
+  Chosen<CompressorEntry> compressor{compressor_catalog(), "top-k"};
+
+  void visit(OptionVisitor& visitor);
+};
+
+/// Options of strategies whose server combines the agents' answers: all-reduce and stale-server.
+struct ServerOptions {
+  Chosen<AggregationEntry> aggregation{aggregation_catalog(), "mean"};
+
+  void visit(OptionVisitor& visitor);
+};
+
+/// Options of local-server and local-server-cv.
+struct LocalServerOptions {
+  std::int64_t local_steps = 1;
+  double server_step = 1;
+  Chosen<AggregationEntry> aggregation{aggregation_catalog(), "mean"};
+
+  void visit(OptionVisitor& visitor);
+};
+
+struct ClippedGossipOptions {
+  std::int64_t mixing_rounds = 1;
+  double trimmed_fraction = 0.2;
+  double clipping_radius = 0;
+
+  void visit(OptionVisitor& visitor);
 };
 
 /// What a strategy is made for.
@@ -41,8 +73,8 @@ struct StrategyContext {
   Network& network;
   std::string variable;
   Index dimension;
-  StrategyOptions options;
-  std::uint64_t seed;  ///< of random compression
+  PartOptions options;  ///< of the strategy's own type
+  std::uint64_t seed;   ///< of random compression
   Participation* participation =
       nullptr;  ///< of rounds in which not all agents take part; outlives
   std::shared_ptr<const Attack> attack = nullptr;  ///< nullptr: nobody lies
@@ -81,40 +113,72 @@ enum class Invariant {
   unit_mass,     ///< the weights of push-sum (state `mass`) sum to n
 };
 
+/// Whose directions a strategy needs at a step.
+enum class Attendance {
+  everybody,     ///< the same agents at every step
+  any_clients,   ///< all agents; clients may take turns at being them
+  some_answers,  ///< may do without some agents in a round
+  late_answers,  ///< goes on without waiting, with answers as they come
+};
+
+/// What follows from the options of a strategy.
+struct StrategyTraits {
+  NetworkNeed need = NetworkNeed::nothing;
+  bool changing_network = true;  ///< may W differ from round to round?
+  /// A server combines what agents send; otherwise they send to each neighbor.
+  bool has_server = false;
+  std::int64_t local_steps = 1;  ///< of a round; an agent sends once in a round
+  /// Per round, in lengths of the variable before compression.
+  double vectors_sent = 1;
+  std::optional<Chosen<CompressorEntry>> compressor{};  ///< none: doubles
+  Attendance attendance = Attendance::everybody;
+  bool personal = false;          ///< agents keep values of their own
+  bool averages_exactly = false;  ///< each step, so that all agents move alike
+  bool robust = false;            ///< combines by another rule than the mean
+  bool attackable = false;        ///< false answers can be simulated
+  /// Constant steps reach the exact point when local objectives differ.
+  bool exact_on_heterogeneous = true;
+  bool projectable = true;  ///< stays exact if the value is projected after each step
+  Invariant invariant = Invariant::none;
+};
+
+/// A consensus strategy; its options are in section `consensus`.
 struct StrategyEntry {
   std::string name;
   std::string summary;
   std::string recursion;  ///< as in the literature
   std::string reference;
-  NetworkNeed need;
-  bool changing_network;    ///< may W differ from round to round?
-  double vectors_sent;      ///< per step, in lengths of the variable before compression, to each
-                            ///< neighbor (all-reduce: reduced)
-  bool personal;            ///< agents keep values of their own
-  bool compressed = false;  ///< what it sends goes through StrategyOptions::compression
-  bool served = false;      ///< a server averages once per `local_steps` steps
-  bool aggregates = false;  ///< a server combines by StrategyOptions::aggregation
-  bool attackable = false;  ///< false answers can be simulated
-  bool exact_on_heterogeneous;  ///< constant steps reach the exact point when local objectives
-                                ///< differ
-  bool projectable;             ///< stays exact if the value is projected after each step
-  Invariant invariant;
+  std::vector<std::string> aliases{};
+  PartOptions options{};
+  std::function<StrategyTraits(const PartOptions&)> traits;
+  /// Throws a usage error, beginning with `where`, for what a network of several agents lacks
+  /// besides `traits(options).need`; empty: nothing more.
+  std::function<void(const PartOptions&, const Certificate&, const std::string& where)>
+      require_served{};
+  /// The same for attacks that the strategy does not tolerate.
+  std::function<void(const PartOptions&, const Network&, const Attack&, const std::string& where)>
+      require_tolerable{};
   std::function<std::unique_ptr<ConsensusStrategy>(const StrategyContext&)> make;
 };
 
 /// all-reduce, gossip-atc, gossip-cta, gt-atc, gt-semi, gt-nonatc, extra, exact-diffusion,
 /// push-pull, push-sum, push-diging, compressed-tracking, choco, local-server, local-server-cv,
 /// stale-server, clipped-gossip, none.
-const std::vector<StrategyEntry>& strategy_catalog();
+PartList<StrategyEntry>& strategy_catalog();
+
+/// Of the strategy with its options.
+inline StrategyTraits traits_of(const Chosen<StrategyEntry>& strategy) {
+  return strategy->traits(strategy.options());
+}
 
 /// Throws a usage error with the reason if the network cannot serve the strategy.
-void require_served(const StrategyEntry& strategy, const StrategyOptions& options,
-                    const Certificate& certificate, const std::string& variable);
+void require_served(const Chosen<StrategyEntry>& strategy, const Certificate& certificate,
+                    const std::string& variable);
 
-/// Throws a usage error with the reason if the strategy has no server that could follow
-/// StrategyOptions::aggregation, cannot simulate the attack, or cannot bear that many attackers.
-/// (The plain mean and plain gossip bear none, and may be tried.)
-void require_bearable(const StrategyEntry& strategy, const StrategyOptions& options,
-                      const Network& network, const Attack* attack, const std::string& variable);
+/// Throws a usage error with the reason if the strategy cannot simulate the attack, or cannot bear
+/// that many attackers. (The plain mean and plain gossip bear none, and may be tried.) nullptr:
+/// nobody lies.
+void require_bearable(const Chosen<StrategyEntry>& strategy, const Network& network,
+                      const Attack* attack, const std::string& variable);
 
 }  // namespace echelon

@@ -3,8 +3,8 @@
 
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <string>
+#include <utility>
 
 #include "echelon/comm/network.hpp"
 #include "echelon/consensus/step_rule.hpp"
@@ -26,9 +26,8 @@ class ConsensusVariable {
   /// compression. Collective. Throws a usage error if the network cannot serve the strategy, or the
   /// strategy loses its exactness under projections, or cannot bear the attack.
   ConsensusVariable(Network& network, std::string name, const VectorXd& start,
-                    const StrategyEntry& strategy, const StrategyOptions& options = {},
-                    std::uint64_t seed = 1, FeasibleSet set = {},
-                    Participation* participation = nullptr,
+                    const Chosen<StrategyEntry>& strategy, std::uint64_t seed = 1,
+                    FeasibleSet set = {}, Participation* participation = nullptr,
                     std::shared_ptr<const Attack> attack = nullptr);
 
   operator const AgentView&() const {
@@ -36,10 +35,10 @@ class ConsensusVariable {
   }  // NOLINT(google-explicit-constructor): reads as the value
   const AgentView& value() const { return *value_; }
   const std::string& name() const { return name_; }
-  const StrategyEntry& strategy() const { return *entry_; }
+  const Chosen<StrategyEntry>& strategy() const { return chosen_; }
 
-  /// Lets steps set themselves. Before the first step.
-  void use(StepRule rule);
+  /// Lets steps set themselves; nullptr: as they are given. Before the first step.
+  void use(std::unique_ptr<StepRule> rule) { step_rule_ = std::move(rule); }
 
   /// One step against `direction`, a d x m Eigen expression, evaluated once without allocation.
   /// Collective.
@@ -81,11 +80,11 @@ class ConsensusVariable {
  private:
   Network* network_;
   std::string name_;
-  const StrategyEntry* entry_;
+  Chosen<StrategyEntry> chosen_;
   FeasibleSet set_;
   std::unique_ptr<AgentMatrix> value_;  ///< where it is, whoever owns the variable
   std::unique_ptr<ConsensusStrategy> strategy_;
-  std::optional<StepRule> step_rule_;      ///< none: constant
+  std::unique_ptr<StepRule> step_rule_;    ///< nullptr: constant
   std::shared_ptr<ClientStates> clients_;  ///< of a personal variable whose clients take turns
 };
 

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,22 +22,22 @@ class Configuration {
   void set(const std::string& key, const std::string& value, const std::string& origin);
 
   /// Sets every option of `options` that was given, checks it, and records the declaration for
-  /// `resolved`.
+  /// `resolved`. What `section` does not give is taken from the section `otherwise`.
   template <class Options>
-  void read(std::string_view section, Options& options) {
-    apply(section, [&](OptionVisitor& visitor) { options.visit(visitor); });
+  void read(std::string_view section, Options& options, std::string_view otherwise = {}) {
+    apply(section, otherwise, [&](OptionVisitor& visitor) { options.visit(visitor); });
   }
 
   /// Lets `key` of a section choose a part, and reads the options of the part that was chosen.
   template <class Entry>
   void choose(std::string_view section, std::string_view key, Chosen<Entry>& chosen,
               std::string_view help) {
-    apply(section, [&](OptionVisitor& visitor) { chosen.visit(visitor, key, help); });
+    apply(section, {}, [&](OptionVisitor& visitor) { chosen.visit(visitor, key, help); });
   }
 
-  /// Throws a usage error for the first given key that nothing has read, with the nearest known
-  /// name.
-  void require_all_read() const;
+  /// Throws a usage error with a line for each given key that nothing has read: which parts of
+  /// `axes` do, or the nearest known name. An axis whose parts hold others comes after those.
+  void require_all_read(const std::vector<PartAxis>& axes = {}) const;
 
   /// What was given, as text for another rank, and from it.
   std::string packed() const;
@@ -59,9 +60,12 @@ class Configuration {
   };
   class Reader;
 
-  void apply(std::string_view section, const std::function<void(OptionVisitor&)>& visit);
+  void apply(std::string_view section, std::string_view otherwise,
+             const std::function<void(OptionVisitor&)>& visit);
+  std::string reason(const std::string& key, const std::vector<PartAxis>& axes) const;
 
   std::map<std::string, Given> given_;
+  std::set<std::string> read_;  ///< of the given keys
   std::vector<OptionDescription> declared_;
 };
 

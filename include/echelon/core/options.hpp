@@ -50,8 +50,9 @@ class OptionVisitor {
   /// One of a few words.
   virtual void choice(std::string_view name, std::string& value,
                       const std::vector<std::string>& words, std::string_view help) = 0;
-  /// The name of a part, one of `names`; `canonical` turns what a user wrote (an alias, other
-  /// letter case) into that name, or into an empty text if there is no such part.
+  /// The name of a part, one of `names`, or empty if it is so by default; `canonical` turns what a
+  /// user wrote (an alias, other letter case) into that name, or into an empty text if there is no
+  /// such part.
   virtual void part(std::string_view name, std::string& value,
                     const std::vector<std::string>& names,
                     const std::function<std::string(const std::string&)>& canonical,
@@ -77,6 +78,10 @@ struct OptionDescription {
 /// What `options.visit` declares, with the values it holds.
 template <class Options>
 std::vector<OptionDescription> describe_options(Options options);
+
+/// Throws a usage error for a number out of its range, for options that a program has set itself,
+/// past the reader of configurations.
+void require_in_range(std::string_view section, const std::function<void(OptionVisitor&)>& visit);
 
 /// Shortest text that reads back as the same number.
 std::string number_text(double value);

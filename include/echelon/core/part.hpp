@@ -88,8 +88,14 @@ class PartList {
 
   /// Throws a usage error if a part of this kind has one of its names already.
   void add(Entry entry) {
-    require(find(entry.name) == nullptr, ErrorKind::usage, "there are two ", kind_,
-            " parts with the name `", entry.name, "`; choose another name");
+    const auto require_new = [&](std::string_view name) {
+      require(find(name) == nullptr, ErrorKind::usage, "there are two ", kind_,
+              " parts with the name `", name, "`; choose another name");
+    };
+    require_new(entry.name);
+    if constexpr (requires { entry.aliases; }) {
+      for (const auto& alias : entry.aliases) require_new(alias);
+    }
     entries_.push_back(std::move(entry));
   }
 
@@ -122,6 +128,32 @@ class PartList {
   std::deque<Entry> entries_;
 };
 
+/// A choice between parts, for messages about options that the chosen ones do not have.
+struct PartAxis {
+  struct Part {
+    std::string name;
+    std::vector<std::string> options;  ///< names without the section
+  };
+  std::string section;
+  std::string key;  ///< names the part
+  std::vector<Part> parts;
+  /// The parts in use; empty: the one that the option `section.key` names, if it was declared.
+  std::vector<std::string> chosen{};
+};
+
+/// `chosen` as in PartAxis.
+template <class Entry>
+PartAxis axis_of(const PartList<Entry>& list, std::string section, std::string key,
+                 std::vector<std::string> chosen = {}) {
+  PartAxis axis{std::move(section), std::move(key), {}, std::move(chosen)};
+  for (const Entry& entry : list) {
+    PartAxis::Part& part = axis.parts.emplace_back();
+    part.name = entry.name;
+    for (const auto& option : describe_options(entry.options)) part.options.push_back(option.name);
+  }
+  return axis;
+}
+
 /// The part that was chosen from a list, with the values of its options.
 template <class Entry>
 class Chosen {
@@ -134,6 +166,7 @@ class Chosen {
 
   const Entry& operator*() const { return *part_; }
   const Entry* operator->() const { return part_; }
+  const PartList<Entry>& list() const { return *list_; }
   const PartOptions& options() const { return options_; }
   PartOptions& options() { return options_; }
   template <class Options>

@@ -30,7 +30,7 @@ struct GossipOptions {
 /// of each message. Source: A. Koloskova, S. Stich, M. Jaggi, ICML 2019, arXiv:1902.00340,
 /// algorithm 1.
 struct CompressedMixing {
-  CompressionOptions compression{};
+  Chosen<CompressorEntry> compressor{compressor_catalog(), "top-k"};
   double gamma = 0;        ///< in (0, 1]; 0 = Compressor::gossip_step, on the safe side
   std::uint64_t seed = 1;  ///< of random compressors
 };

@@ -27,7 +27,7 @@ struct Growth {
 
 /// Compressed messages to each neighbor, per iteration.
 struct CompressedMessages {
-  CompressionOptions compression;
+  Chosen<CompressorEntry> compressor;
   bool upper = false;  ///< of x; otherwise of y or its auxiliaries
   double messages = 0;
 };

@@ -47,10 +47,10 @@ struct GeneralOptions {
   TopologyOptions network;
   std::map<Role, TopologyOptions> networks;  ///< of variables with a section of their own
   ConsensusOptions consensus;
-  EstimatorOptions estimator;
-  StepOptions steps;
+  Chosen<EstimatorEntry> estimator{estimator_catalog(), "plain"};
+  Chosen<StepRuleEntry> steps{step_rule_catalog(), "constant"};
   ParticipationOptions participation;
-  AttackOptions attack;
+  Chosen<AttackEntry> attack{attack_catalog(), "none"};
   CommOptions comm;
   TikhonovOptions tikhonov;
   std::string problem = "quadratic";
@@ -124,9 +124,8 @@ class Experiment {
   std::unique_ptr<Runner> runner_;
 };
 
-/// Suffix of the sections `network-...` and `consensus-...` that are for one variable: x, y,
-/// auxiliary.
-std::string role_name(Role role);
+/// The choices between parts that `general` makes, for Configuration::require_all_read.
+std::vector<PartAxis> part_axes(const GeneralOptions& general);
 
 /// Sections that a configuration may have.
 const std::vector<std::string>& configuration_sections();

@@ -12,7 +12,7 @@
 
 #include "echelon/core/agent_matrix.hpp"
 #include "echelon/core/agents.hpp"
-#include "echelon/core/options.hpp"
+#include "echelon/core/part.hpp"
 #include "echelon/core/state.hpp"
 #include "echelon/participation/participation.hpp"
 #include "echelon/problem/problem.hpp"
@@ -43,19 +43,38 @@ class GradientEstimator {
   }
 };
 
-struct EstimatorOptions {
-  std::string name = "plain";
+struct MomentumOptions {
   double theta = 0.1;
+
+  void visit(OptionVisitor& visitor);
+};
+
+struct StormOptions {
   double c = 0.1;
   double decay = 0;
   double decay_offset = 10;
   double decay_start = 0;
+
+  void visit(OptionVisitor& visitor);
+};
+
+struct SarahOptions {
   std::int64_t period = 64;
+
+  void visit(OptionVisitor& visitor);
+};
+
+struct SagaOptions {
   std::int64_t saga_batches = 10;
   double saga_memory = 4;
+
+  void visit(OptionVisitor& visitor);
+};
+
+struct ReuseOptions {
   double reuse_probability = 0.5;
 
-  void visit(OptionVisitor& visitor);  ///< section `estimator`
+  void visit(OptionVisitor& visitor);
 };
 
 /// What an estimator is made for.
@@ -70,22 +89,31 @@ struct EstimatorContext {
   const Participation* participation = nullptr;  ///< outlives the estimator
 };
 
+/// What follows from the options of an estimator.
+struct EstimatorTraits {
+  bool calls_vary = false;  ///< the number of oracle calls is drawn
+  bool remembers = true;    ///< carries what it has seen from one estimate to the next
+};
+
+/// An estimator; its options are in section `estimator`.
 struct EstimatorEntry {
   std::string name;
   std::string summary;
   std::string formula;
   std::string reference;
+  std::vector<std::string> aliases{};
+  PartOptions options{};
+  std::function<EstimatorTraits(const PartOptions&)> traits;
   /// Throws a usage error if the problem or the memory does not allow it.
-  std::function<std::unique_ptr<GradientEstimator>(const EstimatorOptions&,
-                                                   const EstimatorContext&)>
+  std::function<std::unique_ptr<GradientEstimator>(const PartOptions&, const EstimatorContext&)>
       make;
 };
 
-/// The estimator that the options name; where clients take turns it forgets from round to round.
-std::unique_ptr<GradientEstimator> make_estimator(const EstimatorOptions& options,
+/// The chosen estimator; where clients take turns it forgets from round to round.
+std::unique_ptr<GradientEstimator> make_estimator(const Chosen<EstimatorEntry>& chosen,
                                                   const EstimatorContext& context);
 
 /// plain, momentum, storm, saga, sarah, reuse.
-const std::vector<EstimatorEntry>& estimator_catalog();
+PartList<EstimatorEntry>& estimator_catalog();
 
 }  // namespace echelon

@@ -8,6 +8,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "echelon/comm/network.hpp"
@@ -36,22 +37,42 @@ class Method {
 /// What of the method a strategy or a network is for.
 enum class Role { upper, lower, auxiliary };
 
-/// Which strategy each variable uses; names of the catalog.
-struct ConsensusOptions {
-  std::string strategy = "gt-atc";
-  std::string x{};          ///< empty: as `strategy`
-  std::string y{};          ///< empty: as `strategy`
-  std::string auxiliary{};  ///< empty: as y
-  StrategyOptions all{};    ///< of all variables, unless the next ones are given
-  std::map<Role, StrategyOptions> of{};
+/// Suffix of the sections `network-...` and `consensus-...` that are for one variable: x, y,
+/// auxiliary.
+std::string role_name(Role role);
 
-  void visit(OptionVisitor& visitor);  ///< section `consensus`
-  const StrategyEntry& entry(Role role) const;
-  const StrategyOptions& options(Role role) const;
+struct MethodEntry;
+
+/// Which strategy each variable uses, with its options.
+struct ConsensusOptions {
+  Chosen<StrategyEntry> upper, lower, auxiliary;
+  /// Of methods that combine network means.
+  MeanOptions means{};
+  /// How variables that step along combined means mix, unless as `means.mixing`.
+  std::map<Role, MixingOptions> mixing_of_means{};
+
+  /// One strategy for all variables, with its defaults.
+  explicit ConsensusOptions(std::string_view strategy = "gt-atc")
+      : ConsensusOptions(Chosen<StrategyEntry>(strategy_catalog(), strategy)) {}
+  explicit ConsensusOptions(const Chosen<StrategyEntry>& strategy)
+      : upper(strategy), lower(strategy), auxiliary(strategy) {}
+
+  /// Reads the names in section `consensus`; strategies have their defaults then.
+  void read_names(Configuration& configuration);
+  /// Reads options from section `consensus` and, for one variable, from `consensus-x`,
+  /// `consensus-y` and `consensus-auxiliary`, which beat it. What the method makes no use of stays
+  /// unread. `has_auxiliary`: strategies move its auxiliaries, see MethodContext::roles.
+  void read_options(Configuration& configuration, const MethodEntry& method, bool has_auxiliary);
+
+  const Chosen<StrategyEntry>& of(Role role) const;
+  Chosen<StrategyEntry>& of(Role role);
+  const StrategyEntry& entry(Role role) const { return *of(role); }
+  StrategyTraits traits(Role role) const { return traits_of(of(role)); }
+  const MixingOptions& mixing_along_means(Role role) const;
   /// True if agents keep lower-level values of their own. Throws a usage error if y and its
   /// auxiliary disagree on that.
   bool personal() const;
-  /// True if x and y use all-reduce.
+  /// True if x and y are averaged exactly at each step.
   bool all_reduced() const;
 };
 
@@ -60,10 +81,10 @@ struct MethodContext {
   BilevelProblem& problem;
   Network& network;
   ConsensusOptions consensus;
-  EstimatorOptions estimator;
+  Chosen<EstimatorEntry> estimator{estimator_catalog(), "plain"};
   std::uint64_t seed = 1;               ///< of random compression
   std::map<Role, Network*> networks{};  ///< of variables that do not use `network`
-  StepOptions steps{};
+  Chosen<StepRuleEntry> steps{step_rule_catalog(), "constant"};
   Participation* participation = nullptr;          ///< of rounds in which not all agents take part
   std::shared_ptr<const Attack> attack = nullptr;  ///< nullptr: nobody lies
   std::shared_ptr<StepMemory> step_memory = std::make_shared<StepMemory>();
@@ -91,7 +112,7 @@ struct MethodContext {
   // throw a usage error for a personal lower level.
   // ------------------------------------------------
 
-  /// True if x and y use all-reduce: then means are exact, and all agents take the same step.
+  /// True if x and y are averaged exactly: then means are exact, and all agents take the same step.
   /// Otherwise means come from dynamic average consensus, and variables move by adapt-then-combine.
   bool exact_means() const;
   /// A copy with all-reduce for everything: for methods that average exactly, whatever was chosen.
@@ -197,10 +218,11 @@ struct MethodEntry {
   std::string assumes;  ///< of the problem
   std::string fails;    ///< how it is known to fail
   LowerLevel serves;
-  bool uses_products;                  ///< second-order products, so data kernels default to double
-  bool means_first;                    ///< combines network means, see MethodContext::exact_means
-  bool always_exact = false;           ///< and averages them exactly, whatever the strategies
-  EstimatorOptions estimator{};        ///< its own, unless a configuration gives another
+  bool uses_products;         ///< second-order products, so data kernels default to double
+  bool means_first;           ///< combines network means, see MethodContext::exact_means
+  bool always_exact = false;  ///< and averages them exactly, whatever the strategies
+  /// Its own, unless a configuration gives another.
+  Chosen<EstimatorEntry> estimator{estimator_catalog(), "plain"};
   std::vector<std::string> aliases{};  ///< other names by which it is known
   PartOptions options{};               ///< section `method`
   /// Collective.
@@ -219,7 +241,8 @@ void require_served(const MethodEntry& method, const BilevelProblem& problem);
 
 /// Throws a usage error if servers are to follow another rule than the mean, or some agents lie,
 /// and the method (`takes_plain_means`) or its steps average over agents by ways of their own.
-void require_protected(const MethodEntry& method, bool takes_plain_means, const StepOptions& steps);
+void require_protected(const MethodEntry& method, bool takes_plain_means,
+                       const Chosen<StepRuleEntry>& steps);
 
 /// Penalty, implicit, value-function, Moreau, unrolled, zeroth-order and constrained methods.
 PartList<MethodEntry>& method_catalog();
