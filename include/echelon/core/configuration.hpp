@@ -36,7 +36,7 @@ class Configuration {
   }
 
   /// Throws a usage error with a line for each given key that nothing has read: which parts of
-  /// `axes` do, or the nearest known name. An axis whose parts hold others comes after those.
+  /// `axes` do, or the nearest known name.
   void require_all_read(const std::vector<PartAxis>& axes = {}) const;
 
   /// What was given, as text for another rank, and from it.
@@ -62,6 +62,9 @@ class Configuration {
 
   void apply(std::string_view section, std::string_view otherwise,
              const std::function<void(OptionVisitor&)>& visit);
+  static std::vector<std::string> readers(const PartAxis& axis, const std::string& name,
+                                          const std::vector<PartAxis>& axes);
+  std::string chosen_in(const PartAxis& axis) const;
   std::string reason(const std::string& key, const std::vector<PartAxis>& axes) const;
 
   std::map<std::string, Given> given_;
