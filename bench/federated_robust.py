@@ -47,14 +47,14 @@ RULES = {
     "gossip-atc": DEMO | {"consensus.strategy": "gossip-atc"},
     "clipped-gossip": DEMO | {"consensus.strategy": "clipped-gossip"},
 }
-ATTACKS = {
+ATTACKS = {name: attack | ({"attack.fraction": .2} if attack else {}) for name, attack in {
     "none": {},
     "sign-flip 10": {"attack.kind": "sign-flip", "attack.scale": 10},
     "noise 100": {"attack.kind": "noise", "attack.scale": 100},
     "nan": {"attack.kind": "nan"},
     "little 1.5": {"attack.kind": "little", "attack.scale": 1.5},
     "dissensus 3": {"attack.kind": "dissensus", "attack.scale": 3},
-}
+}.items()}
 POINTS = 2
 
 
@@ -86,7 +86,7 @@ def accuracy(settings):
 def measure(workers):
     cells = [(rule, attack) for rule in RULES for attack in ATTACKS if attack != "dissensus 3" or is_gossip(rule)]
     with concurrent.futures.ThreadPoolExecutor(workers) as pool:
-        return dict(zip(cells, pool.map(lambda cell: accuracy(RULES[cell[0]] | ATTACKS[cell[1]] | {"attack.fraction": .2}), cells)))
+        return dict(zip(cells, pool.map(lambda cell: accuracy(RULES[cell[0]] | ATTACKS[cell[1]]), cells)))
 
 
 def print_table(measured):

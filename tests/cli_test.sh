@@ -49,7 +49,7 @@ done_on 0 'echelon run CONFIG.ini' --help
 done_on 0 'echelon run CONFIG.ini' run --help
 done_on 0 '^echelon [0-9]+\.[0-9]+\.[0-9]+$' --version
 names=0
-for kind in problems methods consensus estimators topologies; do
+for kind in problems methods consensus aggregation compressors estimators steps attacks topologies; do
   done_on 0 "^$kind" list "$kind"
   for name in $(sed -n 's/^  \([a-z0-9-]*\) .*/\1/p' out); do
     names=$((names + 1))
@@ -200,9 +200,19 @@ refused 2 'network.link_failure: 1 is out of range' "${quadratic[@]}" --network.
 refused 2 'cycle.*starr.*star' "${quadratic[@]}" --network.cycle 'path, starr'
 refused 2 'compression_ratio: 0 is out of range' "${quadratic[@]}" --consensus.strategy choco --consensus.compression_ratio 0
 refused 2 'compression_ratio: 1.5 is out of range' "${quadratic[@]}" --consensus.strategy choco --consensus.compression_ratio 1.5
-refused 2 'compression_bits: 9 is out of range' "${quadratic[@]}" --consensus.compressor quantization --consensus.compression_bits 9
+refused 2 'compression_bits: 9 is out of range' "${quadratic[@]}" --consensus.strategy choco --consensus.compressor quantization --consensus.compression_bits 9
 refused 2 'compression_rank' "${quadratic[@]}" --consensus.strategy choco --consensus.compressor low-rank --consensus.compression_rank 50
-refused 2 'consensus.compressor: `top-kk`.*nearest is `top-k`' "${quadratic[@]}" --consensus.compressor top-kk
+refused 2 'consensus.compressor: `top-kk`.*nearest is `top-k`' "${quadratic[@]}" --consensus.strategy choco --consensus.compressor top-kk
+refused 2 'command line: consensus.local_steps is read by local-server, local-server-cv; this run uses gt-atc' "${quadratic[@]}" --consensus.local_steps 5
+ECHELON_CONSENSUS_LOCAL_STEPS=5 refused 2 'ECHELON_CONSENSUS_LOCAL_STEPS in the environment: consensus.local_steps is read by .*; this run uses gt-atc' "${quadratic[@]}"
+printf '[consensus]\nstrategy = choco\ncompressor = sign\ncompression_ratio = 0.5\n' >unread.ini
+refused 2 'unread.ini:4: consensus.compression_ratio is read by random-k, random-k-unbiased, top-k; this run uses sign' run unread.ini --run.output new
+refused 2 'consensus.mixing_rounds is read by .*gt-atc.*; this run uses local-server' "${quadratic[@]}" --consensus.strategy fedavg --consensus.mixing_rounds 2
+refused 2 'consensus.lazy is read by extra, exact-diffusion; this run uses dynamic average consensus, since pgd-cqa combines means' "${quadratic[@]}" --method.name pgd-cqa --consensus.strategy extra --consensus.lazy no
+refused 2 'estimator.saga_batches is read by saga; this run uses plain' "${quadratic[@]}" --estimator.saga_batches 4
+refused 2 'steps.coupled is read by accumulated, accumulated-local; this run uses normalized' "${quadratic[@]}" --steps.rule normalized --steps.coupled yes
+refused 2 'attack.scale is read by .*sign-flip.*; this run uses none' "${quadratic[@]}" --attack.scale 2
+refused 2 'method.theta is read by .*soba.*; this run uses f2sa' "${quadratic[@]}" --method.name f2sa --method.theta 0.5
 refused 2 'mixing_rounds: 0 is out of range' "${quadratic[@]}" --consensus.mixing_rounds 0
 refused 2 'Chebyshev' "${quadratic[@]}" --consensus.chebyshev yes --consensus.mixing_rounds 3 --network.topology exponential
 refused 2 'ring-16.txt: the sizes do not match .the file has 16 agents' "${quadratic[@]}" --network-x.topology file --network-x.file "$source/topologies/ring-16.txt"

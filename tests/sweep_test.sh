@@ -88,7 +88,7 @@ TMPDIR=$PWD/grid.ini/nowhere run_on 0 run grid.ini --run.output homeless
 run_on 0 sweep grid.ini --vary method.alpha=0.05,1e6 --run.iterations 3000 --output diverging
 [[ $code -eq 3 ]] && grep -Eq '^1e6 .*0 of 1 .*diverged' out && grep -Eq '^0.05 .*1 of 1' out || wrong "a diverging run is not shown as such ($code)"
 is 'the table counts what diverged' grep -q '^1e6,1,0,1,0,0,' diverging/sweep.csv
-run_on 0 sweep grid.ini --vary consensus.strategy=gt-atc,choco --consensus.compression_ratio 0.5 --vary method.gamma=0.1 --network.topology exponential --output failing
+run_on 0 sweep grid.ini --vary consensus.strategy=gt-atc,choco --vary method.gamma=0.1 --network.topology exponential --output failing
 failed=$code
 [[ $failed -eq 2 ]] && grep -Eq 'choco.*failed .exit code 2.: ' out || wrong "a refused run is not shown as failed ($failed)"
 run_on 0 sweep grid.ini --seeds 2 --output nobody --command no-such-launcher

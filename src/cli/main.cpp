@@ -58,7 +58,8 @@ void print_help() {
                 option.type.c_str(), option.range.empty() ? "" : " ", option.range.c_str(),
                 option.value.empty() ? "empty" : option.value.c_str(), option.help.c_str());
   }
-  std::printf("\nOptions of problems and methods: `echelon describe NAME`.\n");
+  std::printf(
+      "\nOptions of other parts (methods, problems, strategies, ...): `echelon describe NAME`.\n");
 }
 
 constexpr const char* rank_variables[] = {"OMPI_COMM_WORLD_RANK", "PMI_RANK", "PMIX_RANK",

@@ -34,8 +34,6 @@ namespace detail {
 
 namespace {
 
-using Averages = StepRuleEntry::Averages;
-
 /// 1 / m_s;  coupled: auxiliaries take 1 / max(m_y, m_v), x takes 1 / (m_x max(m_y, m_v))
 class Accumulated final : public StepRule {
  public:
@@ -115,7 +113,6 @@ StepRuleEntry accumulated_entry(bool is_local) {
                                 : "A. Han et al., arXiv:2504.06042",
           .aliases = {},
           .options = AccumulatedOptions{},
-          .averages = is_local ? Averages::number : Averages::direction,
           .make = [is_local](const PartOptions& options, const StepRuleContext& context) {
             return std::make_unique<Accumulated>(options.as<AccumulatedOptions>(), context,
                                                  is_local);
@@ -131,7 +128,7 @@ std::vector<StepRuleEntry> step_rule_parts() {
            .reference = "",
            .aliases = {},
            .options = {},
-           .averages = Averages::nothing,
+           .averages = false,
            .make = [](const PartOptions&,
                       const StepRuleContext&) { return std::unique_ptr<StepRule>(); }},
           accumulated_entry(false),
@@ -142,7 +139,6 @@ std::vector<StepRuleEntry> step_rule_parts() {
            .reference = "arXiv:2509.15543",
            .aliases = {},
            .options = {},
-           .averages = Averages::direction,
            .make = [](const PartOptions&, const StepRuleContext& context) {
              return std::make_unique<Normalized>(context.network);
            }}};

@@ -19,6 +19,12 @@ std::string trimmed(const std::string& value) {
   return value.substr(first, value.find_last_not_of(" \t\r") - first + 1);
 }
 
+std::string joined(const std::vector<std::string>& words) {
+  std::string all;
+  for (const auto& word : words) all += (all.empty() ? "" : ", ") + word;
+  return all;
+}
+
 }  // namespace
 
 /// Takes over what was given for one section, and records what the section declares.
@@ -191,34 +197,58 @@ void Configuration::require_all_read(const std::vector<PartAxis>& axes) const {
   require(lines.empty(), usage, lines);
 }
 
+/// The parts of an axis that have an option of their own, not of a part that they hold.
+std::vector<std::string> Configuration::readers(const PartAxis& axis, const std::string& name,
+                                                const std::vector<PartAxis>& axes) {
+  const auto has = [](const PartAxis::Part& part, const std::string& option) {
+    return std::find(part.options.begin(), part.options.end(), option) != part.options.end();
+  };
+  std::vector<std::string> found;
+  for (const PartAxis::Part& part : axis.parts) {
+    const bool is_held = std::any_of(axes.begin(), axes.end(), [&](const PartAxis& other) {
+      return other.section == axis.section && has(part, other.key) &&
+             std::any_of(other.parts.begin(), other.parts.end(),
+                         [&](const PartAxis::Part& held) { return has(held, name); });
+    });
+    if (has(part, name) && !is_held) found.push_back(part.name);
+  }
+  return found;
+}
+
+std::string Configuration::chosen_in(const PartAxis& axis) const {
+  const auto choice =
+      std::find_if(declared_.begin(), declared_.end(), [&](const OptionDescription& option) {
+        return option.name == axis.section + "." + axis.key;
+      });
+  if (!axis.chosen.empty()) return joined(axis.chosen);
+  return choice == declared_.end() ? "" : choice->value;
+}
+
 /// Why nothing reads `key`.
 std::string Configuration::reason(const std::string& key, const std::vector<PartAxis>& axes) const {
   const std::string section = key.substr(0, key.find('.'));
   const std::string name = key.substr(section.size() + 1);
-  std::vector<std::string> known;
+  std::vector<std::string> all_readers, known;
+  std::string chosen, choice;
   for (const auto& option : declared_) known.push_back(option.name);
   for (const PartAxis& axis : axes) {
     if (axis.section != section) continue;
-    std::string readers;
     for (const PartAxis::Part& part : axis.parts) {
-      for (const std::string& option : part.options) {
-        known.push_back(section + "." + option);
-        if (option == name) readers += (readers.empty() ? "" : ", ") + part.name;
-      }
+      for (const std::string& option : part.options) known.push_back(section + "." + option);
     }
-    if (readers.empty()) continue;
-    std::string chosen;
-    for (const auto& part : axis.chosen) chosen += (chosen.empty() ? "" : ", ") + part;
-    const std::string choice = section + "." + axis.key;
-    for (const auto& option : declared_) {
-      if (chosen.empty() && option.name == choice) chosen = option.value;
-    }
-    if (!chosen.empty()) return text(key, " is read by ", readers, "; this run uses ", chosen);
-    return text(key, " is read by ", readers, ", which are choices of ", choice, "; ",
-                reason(choice, axes));
+    const std::vector<std::string> found = readers(axis, name, axes);
+    if (found.empty()) continue;
+    all_readers.insert(all_readers.end(), found.begin(), found.end());
+    choice = section + "." + axis.key;
+    if (chosen.empty()) chosen = chosen_in(axis);
   }
-  return text("there is no option `", key, "` in this composition; the nearest is `",
-              nearest_name(key, known), "`");
+  if (all_readers.empty()) {
+    return text("there is no option `", key, "` in this composition; the nearest is `",
+                nearest_name(key, known), "`");
+  }
+  const std::string read_by = text(key, " is read by ", joined(all_readers));
+  if (!chosen.empty()) return text(read_by, "; this run uses ", chosen);
+  return text(read_by, ", which are choices of ", choice, "; ", reason(choice, axes));
 }
 
 std::string Configuration::resolved(bool with_operational) const {

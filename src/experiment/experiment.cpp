@@ -81,13 +81,13 @@ void GeneralOptions::read_from(Configuration& configuration) {
   NameOption problem_name{problem, "the problem (`echelon list problems`)"};
   configuration.read("problem", problem_name);
   configuration.read("problem", tikhonov);
-  configuration.read_part("method", "name", method, "the method (`echelon list methods`)");
+  configuration.choose("method", "name", method, "the method (`echelon list methods`)");
   consensus.read_from(configuration, *method, detail::roles_of(method));
   estimator = method->estimator;
-  configuration.read_part("estimator", "name", estimator, "how gradient noise is reduced");
-  configuration.read_part("steps", "rule", steps, "how step sizes adapt to the directions so far");
+  configuration.choose("estimator", "name", estimator, "how gradient noise is reduced");
+  configuration.choose("steps", "rule", steps, "how step sizes adapt to the directions so far");
   configuration.read("participation", participation);
-  configuration.read_part("attack", "kind", attack, "what attacking agents send");
+  configuration.choose("attack", "kind", attack, "what attacking agents send");
   configuration.read("metrics", metrics);
   configuration.read("comm", comm);
   problem = problem_name.name;

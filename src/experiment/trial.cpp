@@ -162,7 +162,11 @@ std::set<Role> roles_of(const Chosen<MethodEntry>& method) {
   Network network(Communicator::alone(), trial_schedule());
   TrialProblem problem(network.agents(), dimension, dimension, method->serves);
   const MethodContext context{problem, network, ConsensusOptions("gossip-atc")};
-  method->make(context, method.options());
+  try {
+    method->make(context, method.options());
+  } catch (const Error&) {  // what is wrong is said where the run is composed
+    return {Role::upper, Role::lower, Role::auxiliary};
+  }
   return *context.roles;
 }
 

@@ -274,8 +274,7 @@ void require_protected(const MethodEntry& method, bool takes_plain_means,
           "method.name = ", method.name,
           ": the method takes plain means over agents inside its iteration, which no rule protects "
           "from attackers; choose a method such as f2sa or soba");
-  require(steps->averages == StepRuleEntry::Averages::nothing, ErrorKind::usage,
-          "steps.rule = ", steps->name,
+  require(!steps->averages, ErrorKind::usage, "steps.rule = ", steps->name,
           ": step sizes follow from plain means over agents, which no rule protects from "
           "attackers; choose steps.rule = constant");
 }

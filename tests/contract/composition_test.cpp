@@ -83,18 +83,16 @@ class EveryMethod : public testing::TestWithParam<std::string> {
                                                        {"run.iterations", "4000"},
                                                        {"metrics.every", "1000000"}};
     if (settings.at("problem.name") == "quadratic") settings["problem.heterogeneity"] = "0.5";
-    const bool is_dynamic_average = method.means_first && !has_auxiliary(settings + more);
-    if (strategy == "compressed-tracking" && !is_dynamic_average) {
-      settings["consensus.consensus_step"] = "0.4";
-    }
+    if (strategy == "compressed-tracking") settings["consensus.consensus_step"] = "0.4";
     settings["consensus.strategy"] = strategy;
     return settings + more;
   }
-  bool has_auxiliary(const Settings& settings) const {
+  /// Do strategies move variables of the method?
+  static bool moves_any(const Settings& settings) {
     Configuration configuration = configuration_of(settings);
     GeneralOptions general;
     general.read_from(configuration);
-    return cost_of(general).roles.count(Role::auxiliary) > 0;
+    return !cost_of(general).roles.empty();
   }
   /// The distance to the answer with exact means; not a number where the composition is refused.
   double gap(const std::string& strategy, const Settings& more, const Ending& exact,
@@ -130,7 +128,7 @@ class EveryMethod : public testing::TestWithParam<std::string> {
   /// Those without bias that make a difference to the method.
   std::vector<std::string> strategies(const Settings& settings) const {
     // Dynamic average consensus is one and the same, whatever name asks for it.
-    if (method.means_first && !has_auxiliary(with("gt-atc", settings))) return {"gt-atc"};
+    if (!moves_any(with("gt-atc", settings))) return {"gt-atc"};
     std::vector<std::string> names;
     for (const StrategyEntry& strategy : strategy_catalog()) {
       const StrategyTraits traits = strategy.traits(strategy.options);

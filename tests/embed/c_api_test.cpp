@@ -141,6 +141,14 @@ TEST(CApi, TakesOptions) {
   for (std::size_t r = 0; r < 4; ++r) {
     EXPECT_NEAR(x[r], (world.ranks - 1) / 2.0 + static_cast<double>(r), 1e-9);
   }
+  const char* const unread[] = {"compressor=sign", "compression_ratio=0.5", nullptr};
+  echelon_variable* refused = nullptr;
+  EXPECT_EQ(echelon_variable_create(communicator, "u", 4, ECHELON_DOUBLE, unread, &refused),
+            static_cast<int>(ErrorKind::usage));
+  EXPECT_EQ(std::string(echelon_last_error()),
+            "echelon_variable_create: consensus.compression_ratio is read by random-k, "
+            "random-k-unbiased, top-k; this run uses sign");
+  EXPECT_EQ(refused, nullptr);
   for (auto* variable : {once, thrice, sparse}) echelon_variable_free(variable);
   echelon_free(communicator);
 }

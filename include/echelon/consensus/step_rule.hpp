@@ -55,8 +55,7 @@ struct StepRuleEntry {
   std::string reference;
   std::vector<std::string> aliases{};
   PartOptions options{};
-  /// What it averages exactly over all agents at each step.
-  enum class Averages { nothing, number, direction } averages;
+  bool averages = true;  ///< exactly over all agents, at each step
   /// nullptr: the factor is always 1.
   std::function<std::unique_ptr<StepRule>(const PartOptions&, const StepRuleContext&)> make;
 };

@@ -9,21 +9,9 @@
 #include <vector>
 
 #include "echelon/core/options.hpp"
+#include "echelon/core/part.hpp"
 
 namespace echelon {
-
-/// A choice between parts, for messages about options that the chosen ones do not have.
-struct PartAxis {
-  struct Part {
-    std::string name;
-    std::vector<std::string> options;  ///< names without the section
-  };
-  std::string section;
-  std::string key;  ///< names the part
-  std::vector<Part> parts;
-  /// The parts in use; empty: the one that the option `section.key` names, if it was declared.
-  std::vector<std::string> chosen{};
-};
 
 /// Keys are `section.name`. Parts of the program `read` the sections they own; whatever stays
 /// unread is an error.
@@ -39,15 +27,16 @@ class Configuration {
   void read(std::string_view section, Options& options, std::string_view otherwise = {}) {
     apply(section, otherwise, [&](OptionVisitor& visitor) { options.visit(visitor); });
   }
-  /// The same for a part that is chosen by the option `key`, with its options.
-  template <class Chosen>
-  void read_part(std::string_view section, std::string_view key, Chosen& part,
-                 std::string_view help) {
-    apply(section, {}, [&](OptionVisitor& visitor) { part.visit(visitor, key, help); });
+
+  /// Lets `key` of a section choose a part, and reads the options of the part that was chosen.
+  template <class Entry>
+  void choose(std::string_view section, std::string_view key, Chosen<Entry>& chosen,
+              std::string_view help) {
+    apply(section, {}, [&](OptionVisitor& visitor) { chosen.visit(visitor, key, help); });
   }
 
   /// Throws a usage error with a line for each given key that nothing has read: which parts of
-  /// `axes` do, or the nearest known name. An axis whose parts hold others comes after those.
+  /// `axes` do, or the nearest known name.
   void require_all_read(const std::vector<PartAxis>& axes = {}) const;
 
   /// What was given, as text for another rank, and from it.
@@ -73,6 +62,9 @@ class Configuration {
 
   void apply(std::string_view section, std::string_view otherwise,
              const std::function<void(OptionVisitor&)>& visit);
+  static std::vector<std::string> readers(const PartAxis& axis, const std::string& name,
+                                          const std::vector<PartAxis>& axes);
+  std::string chosen_in(const PartAxis& axis) const;
   std::string reason(const std::string& key, const std::vector<PartAxis>& axes) const;
 
   std::map<std::string, Given> given_;

@@ -19,7 +19,6 @@
 #include <vector>
 
 #include "echelon/core/catalog.hpp"
-#include "echelon/core/configuration.hpp"
 #include "echelon/core/error.hpp"
 #include "echelon/core/options.hpp"
 
@@ -129,7 +128,20 @@ class PartList {
   std::deque<Entry> entries_;
 };
 
-/// For messages about options that the chosen parts do not read. `chosen` as in PartAxis.
+/// A choice between parts, for messages about options that the chosen ones do not have.
+struct PartAxis {
+  struct Part {
+    std::string name;
+    std::vector<std::string> options;  ///< names without the section
+  };
+  std::string section;
+  std::string key;  ///< names the part
+  std::vector<Part> parts;
+  /// The parts in use; empty: the one that the option `section.key` names, if it was declared.
+  std::vector<std::string> chosen{};
+};
+
+/// `chosen` as in PartAxis.
 template <class Entry>
 PartAxis axis_of(const PartList<Entry>& list, std::string section, std::string key,
                  std::vector<std::string> chosen = {}) {

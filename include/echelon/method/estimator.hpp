@@ -91,8 +91,7 @@ struct EstimatorContext {
 
 /// What follows from the options of an estimator.
 struct EstimatorTraits {
-  double calls = 1;         ///< oracle calls per estimate
-  bool calls_vary = false;  ///< then `calls` is their average
+  bool calls_vary = false;  ///< the number of oracle calls is drawn
   bool remembers = true;    ///< carries what it has seen from one estimate to the next
 };
 

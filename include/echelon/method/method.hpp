@@ -58,8 +58,8 @@ struct ConsensusOptions {
       : upper(strategy), lower(strategy), auxiliary(strategy) {}
 
   /// Reads sections `consensus` and, for one variable, `consensus-x`, `consensus-y` and
-  /// `consensus-auxiliary`, of which each beats the former. `roles` are those of the variables that
-  /// the method moves by a strategy; what it makes no use of stays unread.
+  /// `consensus-auxiliary`, which beat it. `roles` are those of the variables that the method moves
+  /// by a strategy, see MethodContext::roles; what it makes no use of stays unread.
   void read_from(Configuration& configuration, const MethodEntry& method,
                  const std::set<Role>& roles);
 
@@ -216,7 +216,7 @@ struct MethodEntry {
   std::string reference;
   std::string assumes;  ///< of the problem
   std::string fails;    ///< how it is known to fail
-  LowerLevel serves;
+  LowerLevel serves{};
   bool uses_products = false;  ///< second-order products, so data kernels default to double
   bool means_first = false;    ///< combines network means, see MethodContext::exact_means
   bool always_exact = false;   ///< and averages them exactly, whatever the strategies

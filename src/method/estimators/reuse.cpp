@@ -81,11 +81,7 @@ std::vector<EstimatorEntry> reuse_parts() {
        .reference = "as in arXiv:2605.31311",
        .aliases = {},
        .options = ReuseOptions{},
-       .traits =
-           [](const PartOptions& options) {
-             return EstimatorTraits{.calls = 1 - options.as<ReuseOptions>().reuse_probability,
-                                    .calls_vary = true};
-           },
+       .traits = [](const PartOptions&) { return EstimatorTraits{.calls_vary = true}; },
        .make = make_reuse}};
 }
 

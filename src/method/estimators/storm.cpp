@@ -56,15 +56,11 @@ class Storm final : public GradientEstimator {
   std::int64_t started_ = 0;
 };
 
-/// m and s_old have weight 0.
-bool is_plain(const StormOptions& options) {
-  return options.c == 1 && options.decay == 0;
-}
-
 std::unique_ptr<GradientEstimator> make_storm(const PartOptions& given,
                                               const EstimatorContext& context) {
   const auto& options = given.as<StormOptions>();
-  if (is_plain(options)) return std::make_unique<Plain>();
+  const bool plain = options.c == 1 && options.decay == 0;  // m and s_old have weight 0
+  if (plain) return std::make_unique<Plain>();
   return std::make_unique<Storm>(options, context);
 }
 
@@ -78,10 +74,7 @@ std::vector<EstimatorEntry> storm_parts() {
            .reference = "A. Cutkosky, F. Orabona, NeurIPS 2019, arXiv:1905.10018",
            .aliases = {},
            .options = StormOptions{},
-           .traits =
-               [](const PartOptions& options) {
-                 return EstimatorTraits{.calls = is_plain(options.as<StormOptions>()) ? 1.0 : 2.0};
-               },
+           .traits = [](const PartOptions&) { return EstimatorTraits{}; },
            .make = make_storm}};
 }
 
