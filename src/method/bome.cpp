@@ -55,23 +55,19 @@ struct BomeOptions {
 /// grad_y g along it, which vanishes at solutions on the boundary too.
 class Bome final : public ComposedMethod<BomeOptions> {
  public:
-  Bome(const MethodContext& its_context, const BomeOptions& its_options)
-      : ComposedMethod(its_context, its_options) {
-    if (!options.carry) yhat.require_mappable("it restarts at y at each iteration");
-  }
+  using ComposedMethod::ComposedMethod;
 
   void iterate(std::uint64_t k) override {
-    const auto steps = static_cast<std::uint32_t>(options.inner_steps);
     if (!options.carry) yhat.restart(y);
-    for (std::uint32_t t = 0; t < steps; ++t) {
-      inner({.iteration = k, .step = t});
+    const Steps steps{k, options.inner_steps};
+    for (const Sample& step : steps) {
+      inner(step);
       yhat.descend(options.gamma, gy_hat);
     }
-    const Sample sample{.iteration = k, .step = steps};
-    outer(sample);
+    outer(steps.next());
     gx -= gx_hat;
     if (options.by_value()) {
-      values(sample);
+      values(steps.next());
       gap -= value_hat;
     }
     means.update();
@@ -99,7 +95,7 @@ class Bome final : public ComposedMethod<BomeOptions> {
 
   UpperOfMeans x{*this, "x"};
   LowerOfMeans y{*this, "y"};
-  LowerCopy yhat{*this, "yhat"};
+  LowerCopy yhat{*this, "yhat", !options.carry};
   Gradient fx = df_dx(x, y), fy = df_dy(x, y), gx = dg_dx(x, y), gy = dg_dy(x, y);
   Gradient gx_hat = dg_dx(x, yhat), gy_hat = dg_dy(x, yhat);
   Value gap = value_of(Level::lower, x, y), value_hat = value_of(Level::lower, x, yhat);

@@ -1,7 +1,8 @@
+#include <deque>
 #include <vector>
 
 #include "echelon/core/parallel.hpp"
-#include "entries.hpp"
+#include "echelon/method/terms.hpp"
 
 namespace echelon::detail {
 
@@ -33,11 +34,8 @@ std::vector<Node> stencil(std::int64_t order) {
 }
 
 struct F2saPOptions {
-  std::int64_t order = 2;
-  double nu = 1e-3;
-  std::int64_t inner_steps = 20;
-  double alpha = 0.2;
-  double beta = 0.5;
+  std::int64_t order = 2, inner_steps = 20;
+  double nu = 1e-3, alpha = 0.2, beta = 0.5;
   bool normalize = false;
   std::string restart = "carried";
   StepSchedule schedule;
@@ -56,6 +54,8 @@ struct F2saPOptions {
                    "nodes (loses the answer; for study)");
     schedule.visit(visitor);
   }
+
+  bool carried() const { return restart == "carried"; }
 
   MethodCost cost() const {
     const auto nodes = static_cast<double>(order + order % 2);
@@ -76,164 +76,139 @@ struct F2saPOptions {
 /// Order 2: nodes -1, 1, weights -1/2, 1/2. y is reported as the average of the y_j. Each y_j goes
 /// on from itself: what is missing of its convergence then cancels in the limit, and does not if
 /// all start from one point.
-class F2saP final : public Method {
+class F2saP final : public ComposedMethod<F2saPOptions> {
  public:
-  F2saP(const MethodContext& context, const F2saPOptions& options)
-      : problem_(context.problem),
-        options_(options),
-        nodes_(stencil(options.order)),
-        x_(context.upper_variable("x")),
-        p_(context.problem.upper_dimension()),
-        q_(context.problem.lower_dimension()),
-        m_(context.network.agents().count()),
-        y_(q_, m_),
-        dx_(p_, m_) {
-    if (options_.normalize) {
-      x_.use(make_step_rule({step_rule_catalog(), "normalized"},
-                            {context.network, "x", StepRule::Place::upper}));
+  F2saP(const MethodContext& its_context, const F2saPOptions& its_options)
+      : ComposedMethod(its_context, its_options) {
+    if (options.normalize) {
+      x.use(make_step_rule({step_rule_catalog(), "normalized"},
+                           {network, "x", StepRule::Place::upper}));
     }
-    copies_.reserve(nodes_.size());  // addresses are kept in `point_`
-    for (const Node& node : nodes_) {
-      copies_.push_back(context.lower_variable(text("y", node.j)));
-      fx_.emplace_back(p_, m_);
-      gx_.emplace_back(p_, m_);
-      fy_.emplace_back(q_, m_);
-      dy_.emplace_back(q_, m_);
+    if (!options.carried()) {
+      paths.front().y.require_mappable("copies restart at their average");
     }
-    point_.push_back(&x_.value());
-    for (const ConsensusVariable& copy : copies_) point_.push_back(&copy.value());
-    for (AgentMatrix& direction : dy_) directions_.push_back(&direction);
-    if (!carried()) copies_[0].require_mappable("copies restart at their average");
-    std::vector<Index> arguments(nodes_.size() + 1, q_);
-    arguments[0] = p_;
-    inner_ = context.make_estimator(std::vector<Index>(nodes_.size(), q_), arguments);
-    outer_ = context.make_estimator({p_}, arguments);
   }
 
   void iterate(std::uint64_t k) override {
-    const auto steps = static_cast<std::uint32_t>(options_.inner_steps);
-    const double beta = options_.beta * options_.schedule.lower(k);
-    if (!carried()) {
+    const Steps steps{k, options.inner_steps};
+    if (!options.carried()) {
       average();
-      for (ConsensusVariable& copy : copies_) copy.restart(y_);
+      for (Path& path : paths) path.y.restart(mean_y);
     }
-    for (std::uint32_t t = 0; t < steps; ++t) {
-      inner_->estimate(
-          {.iteration = k, .step = t}, point_,
-          [&](const Sample& sample, OraclePoint at, OracleOutputs out) {
-            lower_directions(sample, at, out);
-          },
-          directions_);
-      for (std::size_t i = 0; i < nodes_.size(); ++i) copies_[i].descend(beta, dy_[i]);
+    for (const Sample& step : steps) {
+      inner(step);
+      for (Path& path : paths) path.y.descend(options.beta * options.schedule.lower(k), path.dy);
     }
-    AgentView* const outputs[] = {&dx_};
-    outer_->estimate(
-        {.iteration = k, .step = steps}, point_,
-        [&](const Sample& sample, OraclePoint at, OracleOutputs out) {
-          upper_direction(sample, at, *out[0]);
-        },
-        outputs);
-    x_.descend(options_.alpha * options_.schedule.upper(k), dx_);
+    outer(steps.next());
+    x.descend(options.alpha * options.schedule.upper(k), dx);
   }
 
-  const AgentView& x() override { return x_; }
   const AgentView& y() override {
     average();
-    return y_;
-  }
-
-  void visit_state(StateVisitor& visitor) override {
-    visitor.within("x", x_);
-    for (std::size_t i = 0; i < nodes_.size(); ++i) {
-      visitor.within(text("y", nodes_[i].j), copies_[i]);
-    }
-    visitor.within("inner_estimator", *inner_);
-    visitor.within("outer_estimator", *outer_);
+    return mean_y;
   }
 
  private:
-  bool carried() const { return options_.restart == "carried"; }
+  /// Of one node; fx and fy of node 0 stay 0, and dy is grad_y g first.
+  struct Path {
+    Path(F2saP& method, const Node& its_node)
+        : node(its_node),
+          y(method, text("y", node.j)),
+          fx(df_dx(method.x, y)),
+          fy(df_dy(method.x, y)),
+          gx(dg_dx(method.x, y)),
+          dy(dg_dy(method.x, y)) {}
+    Node node;
+    Lower y;
+    Gradient fx, fy, gx, dy;
+  };
+
+  std::deque<Path> paths_of_nodes() {
+    std::deque<Path> result;
+    for (const Node& node : stencil(options.order)) result.emplace_back(*this, node);
+    return result;
+  }
 
   void average() {
-    parallel_for(m_, [&](int i) {
-      y_.col(i) = copies_[0].value().col(i);
-      for (std::size_t n = 1; n < copies_.size(); ++n) y_.col(i) += copies_[n].value().col(i);
-      y_.col(i) /= static_cast<double>(copies_.size());
+    parallel_for(m, [&](int i) {
+      mean_y.col(i) = paths[0].y.value().col(i);
+      for (std::size_t n = 1; n < paths.size(); ++n) mean_y.col(i) += paths[n].y.value().col(i);
+      mean_y.col(i) /= static_cast<double>(paths.size());
     });
   }
 
-  /// All nodes in one pass over the data; node 0 does not need f.
-  void lower_directions(const Sample& sample, OraclePoint at, OracleOutputs out) {
-    std::vector<EvaluationPoint> of_f, of_g;
-    for (std::size_t n = 0; n < nodes_.size(); ++n) {
-      if (nodes_[n].j != 0) of_f.push_back({*at[0], *at[n + 1], nullptr, &fy_[n]});
-      of_g.push_back({*at[0], *at[n + 1], nullptr, out[n]});
-    }
-    problem_.grad_f(sample, of_f);
-    problem_.grad_g(sample, of_g);
-    parallel_for(m_, [&](int i) {
-      for (std::size_t n = 0; n < nodes_.size(); ++n) {
-        out[n]->col(i) += nodes_[n].j * options_.nu * fy_[n].col(i);
+  /// dy_j = j nu grad_y f + grad_y g, all nodes in one pass over the data.
+  void find_lower_directions(const Evaluation& call) {
+    lower_gradients(call);
+    parallel_for(m, [&](int i) {
+      for (Path& path : paths) {
+        call.into(path.dy).col(i) += path.node.j * options.nu * path.fy.col(i);
       }
     });
   }
 
-  void upper_direction(const Sample& sample, OraclePoint at, AgentView& out) {
-    std::vector<EvaluationPoint> of_f, of_g;
-    for (std::size_t n = 0; n < nodes_.size(); ++n) {
-      if (nodes_[n].j != 0) of_f.push_back({*at[0], *at[n + 1], &fx_[n], nullptr});
-      of_g.push_back({*at[0], *at[n + 1], &gx_[n], nullptr});
-    }
-    problem_.grad_f(sample, of_f);
-    problem_.grad_g(sample, of_g);
-    parallel_for(m_, [&](int i) {
-      out.col(i).setZero();
-      for (std::size_t n = 0; n < nodes_.size(); ++n) {
-        out.col(i) += nodes_[n].weight * nodes_[n].j * fx_[n].col(i);
-        out.col(i) += nodes_[n].weight / options_.nu * gx_[n].col(i);
+  void find_upper_direction(const Evaluation& call) {
+    upper_gradients(call);
+    AgentView& direction = call.into(dx);
+    parallel_for(m, [&](int i) {
+      direction.col(i).setZero();
+      for (const Path& path : paths) {
+        direction.col(i) += path.node.weight * path.node.j * path.fx.col(i);
+        direction.col(i) += path.node.weight / options.nu * path.gx.col(i);
       }
     });
   }
 
-  BilevelProblem& problem_;
-  F2saPOptions options_;
-  std::vector<Node> nodes_;
-  ConsensusVariable x_;
-  std::vector<ConsensusVariable> copies_;  ///< y_j, in the order of the nodes
-  Index p_, q_;
-  int m_;
-  std::unique_ptr<GradientEstimator> inner_, outer_;
-  std::vector<AgentMatrix> fx_, gx_, fy_, dy_;  ///< fx and fy of node 0 stay 0
-  AgentMatrix y_, dx_;
-  std::vector<const AgentView*> point_;  ///< x and the y_j
-  std::vector<AgentView*> directions_;
+  /// `of_f` and `of_g` of all nodes; node 0 does not need f.
+  std::vector<Term*> terms(Gradient Path::*of_f, Gradient Path::*of_g) {
+    std::vector<Term*> result;
+    for (Path& path : paths) {
+      if (path.node.j != 0) result.push_back(&(path.*of_f));
+      result.push_back(&(path.*of_g));
+    }
+    return result;
+  }
+  Evaluation::Variables point() {
+    Evaluation::Variables result{&x.value()};
+    for (Path& path : paths) result.push_back(&path.y.value());
+    return result;
+  }
+  std::vector<AgentView*> directions() {
+    std::vector<AgentView*> result;
+    for (Path& path : paths) result.push_back(&path.dy);
+    return result;
+  }
+
+  Upper x{*this, "x"};
+  std::deque<Path> paths = paths_of_nodes();
+  Block mean_y{q, m}, dx{p, m};
+  Direct lower_gradients{*this, terms(&Path::fy, &Path::dy)};
+  Direct upper_gradients{*this, terms(&Path::fx, &Path::gx)};
+  Together inner{
+      *this, {.outputs = directions(), .at = point(), .evaluate = [this](const Evaluation& call) {
+                find_lower_directions(call);
+              }}};
+  Together outer{*this,
+                 {.outputs = {&dx}, .at = point(), .evaluate = [this](const Evaluation& call) {
+                    find_upper_direction(call);
+                  }}};
 };
 
 }  // namespace
 
-static MethodEntry f2sa_p_entry() {
-  MethodEntry entry{
-      .name = "f2sa-p",
-      .summary =
-          "fully first-order, value function differentiated by a formula of order p; p = 2 "
-          "costs what f2ba does",
-      .formula =
-          "T times: y_j <- y_j - beta (j nu fy(x,y_j) + gy(x,y_j));  "
-          "x <- x - alpha sum_j c_j (j nu fx(x,y_j) + gx(x,y_j)) / nu",
-      .reference = "L. Chen, J. Li, M. Chayti, J. Zhang, ICLR 2026, arXiv:2509.02937",
-      .assumes = "lower level strongly convex, nu below 2 mu / (p L_f); x is biased by about nu^p",
-      .fails =
-          "diverges where the lower level has flat directions: j nu f + g of a negative node j "
-          "has no minimizer there (order 1 has none)",
-      .serves = {.set = true},
-      .uses_products = true,  // differences over nu are as sensitive to rounding
-      .means_first = false};
-  bind<F2saP>(entry, F2saPOptions{});
-  return entry;
-}
-
 std::vector<MethodEntry> f2sa_p_parts() {
-  return {f2sa_p_entry()};
+  return {method_entry<F2saP>(
+      {.name = "f2sa-p",
+       .summary = "fully first-order, value function differentiated by a formula of order p; p = 2 "
+                  "costs what f2ba does",
+       .formula = "T times: y_j <- y_j - beta (j nu fy(x,y_j) + gy(x,y_j));  "
+                  "x <- x - alpha sum_j c_j (j nu fx(x,y_j) + gx(x,y_j)) / nu",
+       .reference = "L. Chen, J. Li, M. Chayti, J. Zhang, ICLR 2026, arXiv:2509.02937",
+       .assumes = "lower level strongly convex, nu below 2 mu / (p L_f); x is biased by about nu^p",
+       .fails = "diverges where the lower level has flat directions: j nu f + g of a negative node "
+                "j has no minimizer there (order 1 has none)",
+       .serves = {.set = true},
+       .uses_products = true})};  // differences over nu are as sensitive to rounding
 }
 
 }  // namespace echelon::detail

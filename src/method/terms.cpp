@@ -53,8 +53,10 @@ Lower::Lower(MethodBase& method, const std::string& name)
     : MethodVariable(method, method.context.lower_variable(name)) {
   method.report_y(*this);
 }
-LowerCopy::LowerCopy(MethodBase& method, const std::string& name)
-    : MethodVariable(method, method.context.lower_copy(name)) {}
+LowerCopy::LowerCopy(MethodBase& method, const std::string& name, bool restarts)
+    : MethodVariable(method, method.context.lower_copy(name)) {
+  if (restarts) require_mappable("it restarts at y at each iteration");
+}
 Auxiliary::Auxiliary(MethodBase& method, const std::string& name)
     : MethodVariable(method, method.context.auxiliary_variable(name, VectorXd::Zero(method.q))) {}
 UpperOfMeans::UpperOfMeans(MethodBase& method, const std::string& name)
@@ -98,15 +100,14 @@ const AgentView& Evaluation::at(const AgentView& variable) const {
   return variable;
 }
 
-AgentView& Evaluation::into(const AgentView& term) const {
+AgentView& Evaluation::into(AgentView& term) const {
   const auto found = std::find(terms_.begin(), terms_.end(), &term);
-  ECHELON_ASSERT(found != terms_.end());
-  return *outputs_[static_cast<std::size_t>(found - terms_.begin())];
+  return found == terms_.end() ? term : *outputs_[static_cast<std::size_t>(found - terms_.begin())];
 }
 
 TermOracle::TermOracle(BilevelProblem& problem, const std::vector<Term*>& terms)
     : problem_(&problem) {
-  for (const Term* term : terms) add(*term);
+  for (Term* term : terms) add(*term);
   find_bases();
 }
 
@@ -116,7 +117,7 @@ void TermOracle::add_variable(const AgentView* block) {
   }
 }
 
-void TermOracle::add(const Term& term) {
+void TermOracle::add(Term& term) {
   add_variable(term.x);
   add_variable(term.y);
   if (term.v != nullptr) add_variable(term.v);
@@ -132,7 +133,7 @@ void TermOracle::add(const Term& term) {
   }
 }
 
-void TermOracle::add_gradient(const Term& term) {
+void TermOracle::add_gradient(Term& term) {
   std::vector<Point>& points = term.level == Level::upper ? upper_ : lower_;
   auto point = std::find_if(points.begin(), points.end(), [&](const Point& other) {
     return other.x == term.x && other.y == term.y;
@@ -141,7 +142,7 @@ void TermOracle::add_gradient(const Term& term) {
   (term.kind == Term::Kind::gradient_by_x ? point->gx : point->gy) = &term;
 }
 
-void TermOracle::add_product(const Term& term) {
+void TermOracle::add_product(Term& term) {
   auto at = std::find_if(products_.begin(), products_.end(), [&](const ProductsAt& other) {
     return other.x == term.x && other.y == term.y && other.v == term.v && other.how == term.how;
   });
@@ -169,12 +170,8 @@ void TermOracle::find_bases() {
 
 std::vector<EvaluationPoint> TermOracle::points(const std::vector<Point>& at,
                                                 const Evaluation& call) const {
-  const auto output = [&](const AgentView* term) -> AgentView* {
-    if (term == nullptr) return nullptr;
-    for (const AgentMatrix& base : bases_) {
-      if (&base == term) return const_cast<AgentMatrix*>(&base);
-    }
-    return &call.into(*term);
+  const auto output = [&](AgentView* term) {
+    return term == nullptr ? nullptr : &call.into(*term);
   };
   std::vector<EvaluationPoint> points;
   points.reserve(at.size());
@@ -195,16 +192,11 @@ void TermOracle::operator()(const Evaluation& call) {
   if (!upper.empty()) problem_->grad_f(call.sample(), upper);
   if (!lower.empty()) problem_->grad_g(call.sample(), lower);
   for (const ProductsAt& at : products_) {
-    const auto output = [&](const AgentView* term) {
+    const auto output = [&](AgentView* term) {
       return term == nullptr ? nullptr : &call.into(*term);
     };
-    const auto base = [&](const AgentView* term) -> const AgentView* {
-      const bool is_scratch =
-          std::any_of(bases_.begin(), bases_.end(), [&](const auto& b) { return &b == term; });
-      return is_scratch ? term : output(term);
-    };
     (*at.how)(call.sample(), {call.at(*at.x), call.at(*at.y), call.at(*at.v), output(at.hv),
-                              output(at.jv), base(at.gx), base(at.gy)});
+                              output(at.jv), output(at.gx), output(at.gy)});
   }
   for (const ValueAt& at : values_) {
     problem_->values(at.level, call.sample(), call.at(*at.x), call.at(*at.y), call.into(*at.out));

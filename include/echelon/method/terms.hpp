@@ -5,12 +5,13 @@
 ///      public:
 ///       using ComposedMethod::ComposedMethod;
 ///       void iterate(std::uint64_t k) override {
-///         for (std::uint32_t t = 0; t < options.steps(); ++t) {
-///           inner({.iteration = k, .step = t});
+///         const Steps steps{k, options.inner_steps};
+///         for (const Sample& step : steps) {
+///           inner(step);
 ///           z.descend(options.gamma, gy_z);
 ///           y.descend(options.beta, fy / options.lambda + gy_y);
 ///         }
-///         outer({.iteration = k, .step = options.steps()});
+///         outer(steps.next());
 ///         x.descend(options.alpha, fx + options.lambda * (gx_y - gx_z));
 ///       }
 ///
@@ -89,6 +90,31 @@ class ComposedMethod : public MethodBase {
   const Options options;
 };
 
+/// The samples of `count` steps of iteration k, from step `first` on: the range of a loop.
+class Steps {
+ public:
+  struct Iterator {
+    Sample sample;
+    const Sample& operator*() const { return sample; }
+    Iterator& operator++() {
+      ++sample.step;
+      return *this;
+    }
+    bool operator!=(const Iterator& other) const { return sample.step != other.sample.step; }
+  };
+
+  Steps(std::uint64_t k, std::int64_t count, std::uint32_t first = 0)
+      : first_{.iteration = k, .step = first},
+        next_{.iteration = k, .step = first + static_cast<std::uint32_t>(count)} {}
+  Iterator begin() const { return {first_}; }
+  Iterator end() const { return {next_}; }
+  /// The sample after them.
+  const Sample& next() const { return next_; }
+
+ private:
+  Sample first_, next_;
+};
+
 // Variables. Construction is collective. They register under their names.
 // -------------------------------------------------------------------------------------------------
 
@@ -116,7 +142,9 @@ class Lower final : public MethodVariable {
 /// Another point of the lower level, with the strategy of auxiliaries.
 class LowerCopy final : public MethodVariable {
  public:
-  LowerCopy(MethodBase& method, const std::string& name);
+  /// `restarts`: at y, at each iteration. Throws a usage error where the strategy does not allow
+  /// it.
+  LowerCopy(MethodBase& method, const std::string& name, bool restarts = false);
 };
 /// In the space of y, free; starts at 0.
 class Auxiliary final : public MethodVariable {
@@ -248,8 +276,8 @@ class Evaluation {
   const Sample& sample() const { return sample_; }
   /// Where a variable is in this call; what is no variable of the oracle is where it is.
   const AgentView& at(const AgentView& variable) const;
-  /// Where this call writes the term.
-  AgentView& into(const AgentView& term) const;
+  /// Where this call writes the term; what is no output of the oracle is written to itself.
+  AgentView& into(AgentView& term) const;
   /// True if the variables are where they are now and the terms are written to themselves.
   bool is_own() const {
     return point_.data() == variables_.data() && outputs_.data() == terms_.data();
@@ -277,29 +305,29 @@ class TermOracle {
   struct Point {
     const AgentView* x;
     const AgentView* y;
-    const AgentView* gx = nullptr;  ///< the terms that are its parts
-    const AgentView* gy = nullptr;
+    AgentView* gx = nullptr;  ///< the terms that are its parts
+    AgentView* gy = nullptr;
   };
   struct ProductsAt {
     const AgentView* x;
     const AgentView* y;
     const AgentView* v;
     const Products* how;
-    const AgentView* hv = nullptr;
-    const AgentView* jv = nullptr;
-    const AgentView* gy = nullptr;  ///< gradient of g at (x, y), where it is one of the terms
-    const AgentView* gx = nullptr;  ///< likewise, or scratch where it is not
+    AgentView* hv = nullptr;
+    AgentView* jv = nullptr;
+    AgentView* gy = nullptr;  ///< gradient of g at (x, y), where it is one of the terms
+    AgentView* gx = nullptr;  ///< likewise, or scratch where it is not
   };
   struct ValueAt {
     Level level;
     const AgentView* x;
     const AgentView* y;
-    const AgentView* out;
+    AgentView* out;
   };
   void add_variable(const AgentView* block);
-  void add(const Term& term);
-  void add_gradient(const Term& term);
-  void add_product(const Term& term);
+  void add(Term& term);
+  void add_gradient(Term& term);
+  void add_product(Term& term);
   void find_bases();
   std::vector<EvaluationPoint> points(const std::vector<Point>& at, const Evaluation& call) const;
 
@@ -319,6 +347,8 @@ class Direct {
   Direct(MethodBase& method, const std::vector<Term*>& terms);
   /// Not collective.
   void operator()(const Sample& sample);
+  /// As part of an oracle of the method's own: at its point, into its outputs.
+  void operator()(const Evaluation& call) { oracle_(call); }
 
  private:
   TermOracle oracle_;
