@@ -30,6 +30,10 @@ class Configuration::Reader final : public OptionVisitor {
         otherwise_(otherwise),
         declared_(configuration.declared_) {}
 
+  void unread(std::string_view name, std::string_view condition) override {
+    configuration_.conditions_[section_ + "." + std::string(name)] = condition;
+  }
+
   void operator()(std::string_view name, double& value, const Range& range,
                   std::string_view help) override {
     read_number(name, value, range, "a number");
@@ -197,6 +201,8 @@ std::string Configuration::reason(const std::string& key, const std::vector<Part
   const std::string name = key.substr(section.size() + 1);
   std::vector<std::string> known;
   for (const auto& option : declared_) known.push_back(option.name);
+  const auto condition = conditions_.find(key);
+  const std::string otherwise = condition == conditions_.end() ? "" : ", and " + condition->second;
   for (const PartAxis& axis : axes) {
     if (axis.section != section) continue;
     std::string readers;
@@ -213,10 +219,11 @@ std::string Configuration::reason(const std::string& key, const std::vector<Part
     for (const auto& option : declared_) {
       if (chosen.empty() && option.name == choice) chosen = option.value;
     }
-    if (!chosen.empty()) return text(key, " is read by ", readers, "; this run uses ", chosen);
+    if (!chosen.empty()) return text(key, " is read by ", readers, otherwise, "; this run uses ", chosen);
     return text(key, " is read by ", readers, ", which are choices of ", choice, "; ",
                 reason(choice, axes));
   }
+  if (condition != conditions_.end()) return text(key, " is read ", condition->second);
   return text("there is no option `", key, "` in this composition; the nearest is `",
               nearest_name(key, known), "`");
 }
