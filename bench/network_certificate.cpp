@@ -37,8 +37,8 @@ int main(int argc, char** argv) {
   if (argc < 4) return 2;
   echelon::TopologyOptions options;
   options.agents = std::atoll(argv[1]);
-  options.degree = std::atoll(argv[2]);
   options.topology = argv[3];
+  options.topology.set("degree", argv[2]);
   const auto path = std::filesystem::temp_directory_path() /
                     ("echelon-certificate-" + std::to_string(getpid()) + ".txt");
   if (fork() == 0) {  // so that the memory of making the graph is not counted
@@ -49,9 +49,9 @@ int main(int argc, char** argv) {
   wait(&status);
   const long before = peak_kilobytes();
   options.topology = "file";
-  options.file = path.string();
+  options.topology.set("file", path.string());
   echelon::SharedSchedule schedule;
-  const double reading = seconds_of([&] { schedule = echelon::read_or_make(options); });
+  const double reading = seconds_of([&] { schedule = echelon::make_schedule(options); });
   echelon::Certificate certificate;
   const double certifying = seconds_of([&] { certificate = echelon::certify(*schedule); });
   std::filesystem::remove(path);

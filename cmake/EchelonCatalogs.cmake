@@ -1,8 +1,11 @@
-# echelon_catalog(KIND ENTRY HEADER FOLDER): the list of built-in parts of one kind, gathered from the source files of a folder.
+# echelon_catalog(KIND ENTRY HEADER FOLDER...): the list of built-in parts of one kind, gathered from the source files of folders.
 # A file of parts defines a function named after itself, `std::vector<ENTRY> <file>_parts()` in namespace echelon::detail; this
 # writes `std::vector<ENTRY> built_in_<KIND>()`, which concatenates them, ordered by file name. A new part is one new file.
-function(echelon_catalog kind entry header folder)
-  file(GLOB files CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${folder}/*.cpp)
+function(echelon_catalog kind entry header)
+  set(folders ${ARGN})
+  list(TRANSFORM folders PREPEND ${CMAKE_CURRENT_SOURCE_DIR}/ OUTPUT_VARIABLE patterns)
+  list(TRANSFORM patterns APPEND /*.cpp)
+  file(GLOB files CONFIGURE_DEPENDS ${patterns})
   list(SORT files)
   set(declarations)
   set(calls)
@@ -15,7 +18,7 @@ function(echelon_catalog kind entry header folder)
     endif()
   endforeach()
   file(CONFIGURE OUTPUT ${CMAKE_CURRENT_BINARY_DIR}/catalogs/${kind}.cpp CONTENT
-"// Written by cmake/EchelonCatalogs.cmake from the files of ${folder}.
+"// Written by cmake/EchelonCatalogs.cmake from the files of ${folders}.
 #include <iterator>
 #include <vector>
 

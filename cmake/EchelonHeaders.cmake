@@ -78,6 +78,8 @@ set(ECHELON_EXTENSION_HEADERS
 set(ECHELON_INTERNAL_HEADERS
   echelon/comm/multiply_add.hpp
   echelon/comm/reduction.hpp
+  echelon/core/compensated_sum.hpp
+  echelon/core/fnv.hpp
   echelon/core/process_memory.hpp
   echelon/experiment/cost.hpp
   echelon/io/client_files.hpp

@@ -27,7 +27,7 @@ void print_head(Experiment& experiment, const MemoryEstimate& memory) {
                     : "by dynamic average consensus, whatever the strategies' names; x and y then "
                       "mix their steps (adapt-then-combine)");
   }
-  std::printf("network    %s on %d rank%s\n%s\n", experiment.topology().topology.c_str(),
+  std::printf("network    %s on %d rank%s\n%s\n", experiment.topology().topology->name.c_str(),
               network.communicator().size(), network.communicator().size() == 1 ? "" : "s",
               network.certificate().summary().c_str());
   for (const auto& [role, own] : experiment.networks()) {

@@ -118,18 +118,30 @@ Shown shown_preset(const Preset& preset) {
 }
 
 template <class Entry>
+std::vector<std::string> aliases_of(const Entry& entry) {
+  if constexpr (requires { entry.aliases; }) {
+    std::string names;
+    for (const auto& alias : entry.aliases) names += (names.empty() ? "" : ", ") + alias;
+    if (!names.empty()) return {"also called " + names};
+  }
+  return {};
+}
+
+/// `options_of(entry)` describes what is read with that part.
+template <class Entry, class Describe>
+void add_parts(std::vector<Shown>& all, const std::string& kind, const std::string& section,
+               const PartList<Entry>& parts, const Describe& options_of) {
+  for (const Entry& entry : parts) {
+    all.push_back({kind, entry.name, entry.summary, entry.formula, entry.reference, section,
+                   options_of(entry), aliases_of(entry)});
+  }
+}
+
+template <class Entry>
 void add_parts(std::vector<Shown>& all, const std::string& kind, const std::string& section,
                const PartList<Entry>& parts) {
-  for (const Entry& entry : parts) {
-    all.push_back({kind,
-                   entry.name,
-                   entry.summary,
-                   entry.formula,
-                   entry.reference,
-                   section,
-                   describe_options(entry.options),
-                   {}});
-  }
+  add_parts(all, kind, section, parts,
+            [](const Entry& entry) { return describe_options(entry.options); });
 }
 
 std::vector<Shown> everything() {
@@ -180,24 +192,20 @@ std::vector<Shown> everything() {
   add_parts(all, "estimators", "estimator", estimator_catalog());
   add_parts(all, "steps", "steps", step_rule_catalog());
   add_parts(all, "attacks", "attack", attack_catalog());
-  for (const auto& entry : topology_catalog()) {
-    all.push_back({"topologies",
-                   entry.name,
-                   entry.summary,
-                   entry.formula,
-                   entry.reference,
-                   "network",
-                   describe_options(TopologyOptions{}),
-                   {}});
-  }
+  add_parts(all, "topologies", "network", topology_catalog(), [](const TopologyEntry& entry) {
+    TopologyOptions network;
+    network.topology = entry.name;
+    return describe_options(network);
+  });
+  add_parts(all, "weights", "network", weights_catalog());
   for (const auto& preset : preset_catalog()) all.push_back(shown_preset(preset));
   return all;
 }
 
 const std::vector<std::string>& kinds() {
-  static const std::vector<std::string> names = {"problems",    "methods",    "consensus",
-                                                 "compressors", "estimators", "topologies",
-                                                 "steps",       "attacks",    "presets"};
+  static const std::vector<std::string> names = {
+      "problems",   "methods", "consensus", "aggregation", "compressors", "estimators",
+      "topologies", "weights", "steps",     "attacks",     "presets"};
   return names;
 }
 
@@ -293,14 +301,14 @@ int topology(const Arguments& arguments) {
                         "command line");
     }
   }
-  bool named = false;
-  for (const auto& entry : topology_catalog()) named = named || entry.name == word;
-  configuration.set("network.topology", named ? word : "file", "command line");
-  if (!named) configuration.set("network.file", word, "command line");
+  const TopologyEntry* named = topology_catalog().find(word);
+  const TopologyEntry& chosen = named != nullptr && !named->read ? *named : file_topology();
+  configuration.set("network.topology", chosen.name, "command line");
+  if (chosen.read) configuration.set("network." + chosen.path_option, word, "command line");
   TopologyOptions options;
   configuration.read("network", options);
-  configuration.require_all_read();
-  const SharedSchedule schedule = read_or_make(options, configuration.has("network.agents"));
+  configuration.require_all_read(part_axes(options));
+  const SharedSchedule schedule = make_schedule(options, configuration.has("network.agents"));
   if (!picture.empty()) write_text(picture, to_svg(*schedule, word));
   if (!copy.empty()) write_graph(copy, *schedule->at(0));
   std::fprintf(stderr, "%s\n", certify(*schedule).summary().c_str());
@@ -327,7 +335,7 @@ std::string help_text() {
                                                        every combination in a run directory of its own, and a table of them all; J at
                                                        once; --command "mpirun -n 4" starts each; --dry-run lists them, --task I makes one;
                                                        the same command again goes on. echelon sweep --table DIR shows the table
-  echelon list [problems|methods|consensus|aggregation|compressors|estimators|steps|attacks|topologies|presets]
+  echelon list [problems|methods|consensus|aggregation|compressors|estimators|steps|attacks|topologies|weights|presets]
   echelon describe NAME                                formula, reference, and options with defaults
   echelon topology NAME|FILE [--agents N ...]          certificate (standard error) and DOT graph (standard output); --svg FILE draws
                                                        a picture, --write FILE saves the weights (.txt, .mtx, .graph, .graphml)

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "echelon/core/catalog.hpp"
+#include "echelon/core/fnv.hpp"
 #include "echelon/experiment/experiment.hpp"
 #include "sweep.hpp"
 
@@ -58,12 +59,10 @@ std::pair<std::string, std::vector<std::string>> parse_vary(const std::string& w
   return {word.substr(0, equals), std::move(values)};
 }
 
-/// FNV-1a, for names whose characters had to change.
+/// For names whose characters had to change.
 std::string short_digest(std::string_view content) {
-  std::uint32_t hash = 2166136261U;
-  for (const char c : content) hash = (hash ^ static_cast<unsigned char>(c)) * 16777619U;
   char buffer[16];
-  std::snprintf(buffer, sizeof buffer, "%08x", hash);
+  std::snprintf(buffer, sizeof buffer, "%08x", fnv_of<std::uint32_t>(content));
   return buffer;
 }
 

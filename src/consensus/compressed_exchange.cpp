@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "echelon/core/compensated_sum.hpp"
 #include "echelon/core/error.hpp"
 #include "echelon/core/parallel.hpp"
 #include "strategies.hpp"
@@ -13,15 +14,6 @@ namespace {
 
 std::span<double> column(AgentMatrix& block, int i) {
   return {block.col(i).data(), static_cast<std::size_t>(block.rows())};
-}
-
-/// sum <- sum + term, the rounding error goes to `lost`. Source: D. Knuth, The Art of Computer
-/// Programming 2, 4.2.2.
-void add(double& sum, double term, double& lost) {
-  const double total = sum + term;
-  const double of_term = total - sum;
-  lost += (sum - (total - of_term)) + (term - of_term);
-  sum = total;
 }
 
 bool columns_equal(const AgentView& block) {
@@ -85,7 +77,7 @@ void CompressedExchange::add_difference(int agent, double weight, const double* 
   double* const sum = difference_.col(agent).data();
   double* const lost = rounding_.col(agent).data();
   for (Index r = 0; r < reference_.rows(); ++r) {
-    add(sum[r], weight * (scale_ * theirs[r] - own[r]), lost[r]);
+    add_compensated(sum[r], weight * (scale_ * theirs[r] - own[r]), lost[r]);
   }
 }
 
@@ -95,7 +87,7 @@ void CompressedExchange::settle_rounding(int agent) {
   double* const lost = rounding_.col(agent).data();
   for (Index r = 0; r < reference_.rows(); ++r) {
     double rest = 0;
-    add(sum[r], lost[r], rest);
+    add_compensated(sum[r], lost[r], rest);
     lost[r] = rest;
   }
 }

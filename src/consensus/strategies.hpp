@@ -8,6 +8,7 @@
 
 #include "echelon/comm/mixer.hpp"
 #include "echelon/consensus/strategy.hpp"
+#include "echelon/core/fnv.hpp"
 
 namespace echelon::detail {
 
@@ -16,13 +17,9 @@ namespace echelon::detail {
 std::unique_ptr<ConsensusStrategy> make_clipped_gossip(const StrategyContext& context,
                                                        const ClippedGossipOptions& options);
 
-/// FNV-1a: names of vectors as numbers, the same on all machines.
+/// Names of vectors as numbers, the same on all machines.
 inline std::uint64_t stream_of(const std::string& name) {
-  std::uint64_t hash = 0xcbf29ce484222325;
-  for (const char letter : name) {
-    hash = (hash ^ static_cast<unsigned char>(letter)) * 0x100000001b3;
-  }
-  return hash;
+  return fnv_of(name);
 }
 
 /// |a - b|^2 over `rows` numbers, added in one order wherever they lie.

@@ -36,6 +36,10 @@ class Configuration::Reader final : public OptionVisitor {
         otherwise_(otherwise),
         declared_(configuration.declared_) {}
 
+  void unread(std::string_view name, std::string_view condition) override {
+    configuration_.conditions_[section_ + "." + std::string(name)] = condition;
+  }
+
   void operator()(std::string_view name, double& value, const Range& range,
                   std::string_view help) override {
     read_number(name, value, range, "a number");
@@ -231,6 +235,8 @@ std::string Configuration::reason(const std::string& key, const std::vector<Part
   std::vector<std::string> all_readers, known;
   std::string chosen, choice;
   for (const auto& option : declared_) known.push_back(option.name);
+  const auto condition = conditions_.find(key);
+  const std::string otherwise = condition == conditions_.end() ? "" : ", and " + condition->second;
   for (const PartAxis& axis : axes) {
     if (axis.section != section) continue;
     for (const PartAxis::Part& part : axis.parts) {
@@ -243,10 +249,11 @@ std::string Configuration::reason(const std::string& key, const std::vector<Part
     if (chosen.empty()) chosen = chosen_in(axis);
   }
   if (all_readers.empty()) {
+    if (condition != conditions_.end()) return text(key, " is read ", condition->second);
     return text("there is no option `", key, "` in this composition; the nearest is `",
                 nearest_name(key, known), "`");
   }
-  const std::string read_by = text(key, " is read by ", joined(all_readers));
+  const std::string read_by = text(key, " is read by ", joined(all_readers), otherwise);
   if (!chosen.empty()) return text(read_by, "; this run uses ", chosen);
   return text(read_by, ", which are choices of ", choice, "; ", reason(choice, axes));
 }

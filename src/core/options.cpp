@@ -115,5 +115,48 @@ void OptionCollector::part(std::string_view name, std::string& value,
   out_.push_back({std::string(name), "name", value, "", std::string(help), operational_});
 }
 
+template <class Value>
+void OptionSetter::set(std::string_view name, Value& value, const char* type) {
+  if (name != name_) return;
+  found_ = true;
+  if constexpr (std::is_same_v<Value, double>) {
+    if (const auto* whole = std::get_if<std::int64_t>(&value_)) {
+      value = static_cast<double>(*whole);
+      return;
+    }
+  }
+  const Value* given = std::get_if<Value>(&value_);
+  require(given != nullptr, ErrorKind::usage, "option ", name, ": its value is ", type);
+  value = *given;
+}
+
+void OptionSetter::operator()(std::string_view name, double& value, const Range&,
+                              std::string_view) {
+  set(name, value, "a number");
+}
+
+void OptionSetter::operator()(std::string_view name, std::int64_t& value, const Range&,
+                              std::string_view) {
+  set(name, value, "a whole number");
+}
+
+void OptionSetter::operator()(std::string_view name, bool& value, std::string_view) {
+  set(name, value, "yes or no");
+}
+
+void OptionSetter::operator()(std::string_view name, std::string& value, std::string_view) {
+  set(name, value, "a text");
+}
+
+void OptionSetter::choice(std::string_view name, std::string& value,
+                          const std::vector<std::string>&, std::string_view) {
+  set(name, value, "a text");
+}
+
+void OptionSetter::part(std::string_view name, std::string& value, const std::vector<std::string>&,
+                        const std::function<std::string(const std::string&)>&, std::string_view) {
+  set(name, value, "a name");
+}
+
 }  // namespace detail
 }  // namespace echelon

@@ -82,16 +82,17 @@ echelon_communicator* made(GossipCommunicator gossip) {
   return new echelon_communicator{std::move(gossip), std::move(certificate)};
 }
 
+/// `path` is that of a graph file, for the topology that reads one.
 echelon_communicator* from_topology(const char* function, MPI_Comm comm, const char* topology,
-                                    const char* file, const char* const* options) {
+                                    const char* path, const char* const* options) {
   OptionList list(function, "network", options);
   list.set("topology", topology);
-  if (file != nullptr) list.set("file", file);
+  if (path != nullptr) list.set(file_topology().path_option, path);
   TopologyOptions network;
   HostOptions host;
   list.read(network);
   list.read(host);
-  list.require_all_read();
+  list.require_all_read(part_axes(network));
   require(!list.has("agents"), usage, function,
           ": agents cannot be chosen (there is one per rank); leave the option out");
   return made(GossipCommunicator(comm, std::move(network), host.gossip));
@@ -258,7 +259,8 @@ int echelon_create_from_file(MPI_Comm comm, const char* path, const char* const*
                              echelon_communicator** created) {
   constexpr auto function = "echelon_create_from_file";
   return created_by(function, created, [&] {
-    return from_topology(function, comm, "file", given(path, function, "the path"), options);
+    return from_topology(function, comm, file_topology().name.c_str(),
+                         given(path, function, "the path"), options);
   });
 }
 

@@ -7,7 +7,8 @@
 
 #include "echelon/comm/message_mixer.hpp"
 #include "echelon/comm/multiply_add.hpp"
-#include "echelon/io/graph_file.hpp"
+#include "echelon/core/fnv.hpp"
+#include "echelon/topology/topologies.hpp"
 #include "rounds.hpp"
 
 namespace echelon {
@@ -17,19 +18,13 @@ namespace {
 /// Non-negative, so that its negative exists as well.
 class Digest {
  public:
-  void add(std::uint64_t word) {
-    for (int byte = 0; byte < 8; ++byte, word >>= 8) {
-      hash_ = (hash_ ^ (word & 0xff)) * 0x100000001b3;  // FNV-1a
-    }
-  }
+  void add(std::uint64_t word) { fnv_.add_number(word); }
   void add(double number) { add(std::bit_cast<std::uint64_t>(number)); }
-  void add(const std::string& letters) {
-    for (const char letter : letters) add(static_cast<std::uint64_t>(letter));
-  }
-  std::int64_t value() const { return static_cast<std::int64_t>(hash_ >> 1); }
+  void add(const std::string& letters) { fnv_.add(std::string_view(letters)); }
+  std::int64_t value() const { return static_cast<std::int64_t>(fnv_.value() >> 1); }
 
  private:
-  std::uint64_t hash_ = 0xcbf29ce484222325;
+  Fnv<> fnv_;
 };
 
 /// Of one number on all ranks.
@@ -153,7 +148,7 @@ std::shared_ptr<Network> make_network(Communicator ranks,
 
 SharedSchedule schedule_of(TopologyOptions topology, AgentId agents) {
   topology.agents = agents;
-  return read_or_make(topology);
+  return make_schedule(topology);
 }
 
 void require_size(const std::string& name, std::size_t given, Index right) {

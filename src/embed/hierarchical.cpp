@@ -39,16 +39,17 @@ MPI_Comm checked(MPI_Comm comm) {
 }
 
 Graph generated_graph(TopologyOptions topology, AgentId nodes) {
-  require(topology.weights == "automatic" || topology.weights == "metropolis", usage,
-          "hierarchical communicator: weights = ", topology.weights,
-          " (between nodes they follow from the nodes' sizes); use `automatic`");
+  const TopologyOptions usual;
+  require(topology.weights->has_group_form, usage,
+          "hierarchical communicator: weights = ", topology.weights->name,
+          " (between nodes they follow from the nodes' sizes); use `", usual.weights->name, "`");
   require(!topology.lazy, usage,
           "hierarchical communicator: the topology is lazy (the weights between nodes follow from "
           "the nodes' sizes); switch it off");
   topology.agents = nodes;
-  topology.weights = "automatic";
+  topology.weights = usual.weights;
   const SharedSchedule schedule = make_schedule(topology);
-  require(schedule->fixed(), usage, "hierarchical communicator: topology ", topology.topology,
+  require(schedule->fixed(), usage, "hierarchical communicator: topology ", topology.topology->name,
           " changes from round to round; choose a fixed one without failures");
   return schedule->at(0)->graph();
 }

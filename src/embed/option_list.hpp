@@ -30,8 +30,11 @@ class OptionList {
   void read(Options& options) {
     configuration_.read(std::string_view(section_).substr(0, section_.size() - 1), options);
   }
+  void require_all_read(const std::vector<PartAxis>& axes) const {
+    configuration_.require_all_read(axes);
+  }
   void require_all_read() const {
-    configuration_.require_all_read({axis_of(compressor_catalog(), "consensus", "compressor")});
+    require_all_read({axis_of(compressor_catalog(), "consensus", "compressor")});
   }
 
  private:

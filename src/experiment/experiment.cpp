@@ -8,7 +8,6 @@
 #include "echelon/experiment/cost.hpp"
 #include "echelon/experiment/preset.hpp"
 #include "echelon/io/client_files.hpp"
-#include "echelon/io/graph_file.hpp"
 #include "echelon/problem/client_problem.hpp"
 #include "trial.hpp"
 
@@ -75,8 +74,7 @@ void GeneralOptions::read_from(Configuration& configuration) {
   for (const Role role : roles) {
     const std::string section = "network-" + role_name(role);
     if (!configuration.has_section(section)) continue;
-    TopologyOptions& own = networks[role] = network;
-    configuration.read(section, own);
+    configuration.read(section, networks[role], "network");
   }
   NameOption problem_name{problem, "the problem (`echelon list problems`)"};
   configuration.read("problem", problem_name);
@@ -135,6 +133,11 @@ std::vector<PartAxis> part_axes(const GeneralOptions& general) {
     add("consensus-" + role_name(role), {name});
   }
   add("consensus", all);
+  const auto add_network = [&](const TopologyOptions& network, const std::string& section) {
+    for (PartAxis& axis : echelon::part_axes(network, section)) axes.push_back(std::move(axis));
+  };
+  add_network(general.network, "network");
+  for (const auto& [role, own] : general.networks) add_network(own, "network-" + role_name(role));
   return axes;
 }
 
@@ -184,14 +187,14 @@ void Experiment::make_networks(Communicator communicator) {
   SharedSchedule schedule;
   std::map<Role, SharedSchedule> own;
   communicator.together([&] {
-    schedule = read_or_make(general_.network, configuration_.has("network.agents"));
+    schedule = make_schedule(general_.network, configuration_.has("network.agents"));
     // A graph from a file brings its own number of agents; the resolved configuration names it.
     configuration_.set("network.agents", std::to_string(schedule->agents()), "the graph");
     configuration_.read("network", general_.network);
     for (auto& [role, options] : general_.networks) {
       const std::string section = "network-" + role_name(role);
       options.agents = schedule->agents();
-      own[role] = read_or_make(options, true);
+      own[role] = make_schedule(options);
       require(own[role]->agents() == schedule->agents(), ErrorKind::usage, section, " has ",
               own[role]->agents(), " agents, network has ", schedule->agents(),
               "; all networks of a run have the same agents");

@@ -6,6 +6,7 @@
 #include <limits>
 #include <tuple>
 
+#include "echelon/core/compensated_sum.hpp"
 #include "echelon/io/edge_list.hpp"
 #include "graph_format.hpp"
 
@@ -17,21 +18,9 @@ namespace {
 
 constexpr double tolerance = 1e-12;
 
-/// A sum that carries its rounding errors along: a hub has as many weights as there are agents.
-/// Source: D. E. Knuth, The Art of Computer Programming 2, section 4.2.2 (the error of one sum).
-struct Sum {
-  double value = 0;
-  double lost = 0;
-
-  void add(double term) {
-    const double next = value + term;
-    const double added = next - value;
-    lost += (value - (next - added)) + (term - added);
-    value = next;
-  }
-  double total() const { return value + lost; }
-  bool is_one() const { return std::abs(total() - 1) <= tolerance; }
-};
+bool is_one(const CompensatedSum& sum) {
+  return std::abs(sum.value() - 1) <= tolerance;
+}
 
 /// Close to 1 the difference, since six digits would show none.
 std::string sum_text(double sum) {
@@ -65,7 +54,7 @@ class Weights {
     const std::size_t begin = file_.begins[index(i)];
     return std::span(file_.edges).subspan(begin, file_.begins[index(i) + 1] - begin);
   }
-  double row_sum(AgentId i) const { return rows_[index(i)].total(); }
+  double row_sum(AgentId i) const { return rows_[index(i)].value(); }
   const FileEdge* self_edge(AgentId i) const {
     for (const FileEdge& edge : edges_of(i)) {
       if (edge.sender == i) return &edge;
@@ -74,13 +63,13 @@ class Weights {
   }
   bool is_completed(AgentId i) const { return file_.completes_rows && self_edge(i) == nullptr; }
   bool row_holds(AgentId i) const {
-    return is_completed(i) ? row_sum(i) <= 1 + tolerance : rows_[index(i)].is_one();
+    return is_completed(i) ? row_sum(i) <= 1 + tolerance : is_one(rows_[index(i)]);
   }
 
   bool columns_hold() const {
-    std::vector<Sum> columns(size());
+    std::vector<CompensatedSum> columns(size());
     for (const FileEdge& edge : file_.edges) columns[index(edge.sender)].add(edge.weight);
-    return std::all_of(columns.begin(), columns.end(), [](const Sum& sum) { return sum.is_one(); });
+    return std::all_of(columns.begin(), columns.end(), is_one);
   }
 
   std::vector<std::vector<MixingMatrix::Entry>> entries(bool completed) const {
@@ -105,12 +94,12 @@ class Weights {
       std::vector<FileEdge> edges(edges_of(i).begin(), edges_of(i).end());
       std::sort(edges.begin(), edges.end(),
                 [](const FileEdge& a, const FileEdge& b) { return a.line < b.line; });
-      Sum sum;
+      CompensatedSum sum;
       for (const FileEdge& edge : edges) {
         sum.add(edge.weight);
-        if (sum.total() <= 1 + tolerance) continue;
+        if (sum.value() <= 1 + tolerance) continue;
         if (edge.line < line)
-          std::tie(line, agent, reached) = std::tuple(edge.line, i, sum.total());
+          std::tie(line, agent, reached) = std::tuple(edge.line, i, sum.value());
         break;
       }
     }
@@ -135,7 +124,7 @@ class Weights {
   }
 
   const FileGraph& file_;
-  std::vector<Sum> rows_;
+  std::vector<CompensatedSum> rows_;
 };
 
 }  // namespace
@@ -274,27 +263,6 @@ std::string extension_of(const std::string& path) {
   return extension;
 }
 
-SharedSchedule fixed(MixingMatrix matrix, const TopologyOptions& options) {
-  std::vector<MixingMatrix> matrices;
-  matrices.push_back(std::move(matrix));
-  return finish_schedule(periodic(std::move(matrices)), options);
-}
-
-void check_weights(const MixingMatrix& matrix, const TopologyOptions& options) {
-  require(!options.lazy, ErrorKind::usage, options.file,
-          ": network.lazy = yes meets weights from a file (those are used as they are); set "
-          "network.lazy = no");
-  if (options.weights == "column") {
-    require(matrix.sums_to_one(Sums::columns), ErrorKind::usage, options.file,
-            ": network.weights = column meets weights whose columns do not sum to 1; leave "
-            "network.weights out");
-  } else {
-    require(matrix.sums_to_one(Sums::rows), ErrorKind::usage, options.file,
-            ": the columns of the weights sum to 1, but not the rows (agents split what they "
-            "send); set network.weights = column, or transpose the matrix if this is not meant");
-  }
-}
-
 }  // namespace
 
 GraphFile read_graph(const std::string& path) {
@@ -311,22 +279,6 @@ void write_graph(const std::string& path, const MixingMatrix& matrix) {
   if (extension == ".graph" || extension == ".metis") return detail::write_metis(path, matrix);
   if (extension == ".graphml") return detail::write_graphml(path, matrix);
   write_edge_list(path, matrix);
-}
-
-SharedSchedule read_or_make(const TopologyOptions& options, bool agents_given) {
-  if (options.topology != "file") return make_schedule(options);
-  require(!options.file.empty(), ErrorKind::usage,
-          "network.topology = file: there is no file name; set network.file");
-  require(options.cycle.empty(), ErrorKind::usage, "network.cycle = ", options.cycle,
-          ": topologies do not take turns with a file; leave network.cycle out");
-  GraphFile file = read_graph(options.file);
-  require(!agents_given || options.agents == file.graph.agents(), ErrorKind::usage, options.file,
-          ": the sizes do not match (the file has ", file.graph.agents(),
-          " agents, network.agents = ", options.agents,
-          "); set network.agents = ", file.graph.agents());
-  if (!file.weights) return fixed(weigh(TopologyRound{std::move(file.graph)}, options), options);
-  check_weights(*file.weights, options);
-  return fixed(std::move(*file.weights), options);
 }
 
 }  // namespace echelon

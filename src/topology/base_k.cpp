@@ -8,7 +8,7 @@
 #include <map>
 #include <numeric>
 
-#include "compensated_sum.hpp"
+#include "echelon/core/compensated_sum.hpp"
 #include "echelon/core/error.hpp"
 #include "generators.hpp"
 
@@ -253,27 +253,47 @@ MixingMatrix completed(AgentId n, const WeightedEdges& edges) {
   return MixingMatrix(rows);
 }
 
-Base base_of(const TopologyOptions& options) {
-  require(options.degree >= 1, ErrorKind::usage, "network.degree = ", options.degree,
-          ": out of range; choose at least 1");
-  const std::int64_t most = std::max<std::int64_t>(1, options.agents - 1);
-  return Base(agent_count(options), static_cast<AgentId>(std::min(options.degree, most)));
+struct BaseKOptions {
+  std::int64_t degree = 4;
+
+  void visit(OptionVisitor& visitor) {
+    visitor("degree", degree, between(1, static_cast<double>(most_agents)),
+            "most neighbors of an agent at a round");
+  }
+};
+
+/// Nobody has more neighbors than there are others.
+AgentId degree_of(AgentId n, const PartOptions& options) {
+  const std::int64_t degree = options.as<BaseKOptions>().degree;
+  return static_cast<AgentId>(std::min<std::int64_t>(degree, std::max(1, n - 1)));
+}
+
+std::uint64_t base_k_period(AgentId n, const PartOptions& options) {
+  return std::max<std::uint64_t>(1, Base(n, degree_of(n, options)).rounds());
+}
+
+TopologyRound base_k(AgentId n, const PartOptions& options, std::uint64_t round) {
+  const AgentId degree = degree_of(n, options);
+  const Base base(n, degree);
+  require_memory("base-k", n, static_cast<double>(base.rounds()) * static_cast<double>(n) * degree);
+  if (base.rounds() == 0) return {Graph(n, {})};
+  MixingMatrix matrix = completed(n, base.edges_at(round % base.rounds()));
+  return {matrix.graph(), std::move(matrix)};
 }
 
 }  // namespace
 
-std::uint64_t base_k_period(const TopologyOptions& options) {
-  return std::max<std::uint64_t>(1, base_of(options).rounds());
-}
-
-TopologyRound base_k(const TopologyOptions& options, std::uint64_t round) {
-  const Base base = base_of(options);
-  const auto rounds = static_cast<double>(base.rounds());
-  require_memory(options, rounds * static_cast<double>(options.agents) *
-                              static_cast<double>(std::min(options.degree, options.agents - 1)));
-  if (base.rounds() == 0) return {Graph(agent_count(options), {})};
-  MixingMatrix matrix = completed(agent_count(options), base.edges_at(round % base.rounds()));
-  return {matrix.graph(), std::move(matrix)};
+std::vector<TopologyEntry> base_k_parts() {
+  return {
+      {.name = "base-k",
+       .aliases = {"base-k-graph"},
+       .summary = "changes; exact average in finitely many rounds, with at most `degree` neighbors",
+       .formula = "the Base-(degree + 1) graph, with its own weights",
+       .reference = "Y. Takezawa, R. Sato, H. Bao, K. Niwa, M. Yamada, NeurIPS 2023, "
+                    "arXiv:2305.11420",
+       .options = BaseKOptions{},
+       .period = base_k_period,
+       .make = base_k}};
 }
 
 }  // namespace echelon::detail

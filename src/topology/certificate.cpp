@@ -7,7 +7,7 @@
 #include <sstream>
 
 #include "certificate_parts.hpp"
-#include "compensated_sum.hpp"
+#include "echelon/core/compensated_sum.hpp"
 #include "spectrum.hpp"
 
 namespace echelon {

@@ -1,8 +1,8 @@
 #pragma once
-/// The generators behind the catalog of topologies. A new one is a function here and a line there.
+/// What the files of topologies share. A new topology is one new file; see docs/extending.md.
 
 #include <cstdint>
-#include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -18,42 +18,30 @@ inline void connect(Edges& edges, AgentId i, AgentId j) {
   edges.emplace_back(j, i);
 }
 
-inline AgentId agent_count(const TopologyOptions& options) {
-  return static_cast<AgentId>(options.agents);
-}
-
 /// Throws a usage error for more directed edges, over all rounds of a period, than fit into memory.
-void require_memory(const TopologyOptions& options, double edges);
-
-/// What `network.weights` can be.
-const std::vector<std::string>& weight_names();
+void require_memory(std::string_view topology, AgentId agents, double edges);
 
 /// ceil(log2 n).
 int binary_digits(AgentId n);
 
-Graph ring(const TopologyOptions& options);
-Graph directed_ring(const TopologyOptions& options);
-Graph two_hop_ring(const TopologyOptions& options);
-Graph path(const TopologyOptions& options);
-Graph star(const TopologyOptions& options);
-Graph complete(const TopologyOptions& options);
-Graph grid(const TopologyOptions& options);
-Graph torus(const TopologyOptions& options);
-Graph hypercube(const TopologyOptions& options);
-Graph binary_tree(const TopologyOptions& options);
-Graph exponential(const TopologyOptions& options);
+/// `make` of a graph that stays as it is and has no options.
+inline auto always(Graph (*generate)(AgentId)) {
+  return [generate](AgentId agents, const PartOptions&, std::uint64_t) {
+    return TopologyRound{generate(agents)};
+  };
+}
 
-Graph erdos_renyi(const TopologyOptions& options);
-Graph random_regular(const TopologyOptions& options);
-Graph watts_strogatz(const TopologyOptions& options);
+/// The same, with options of type `Options`.
+template <class Options>
+auto always(Graph (*generate)(AgentId, const Options&)) {
+  return [generate](AgentId agents, const PartOptions& options, std::uint64_t) {
+    return TopologyRound{generate(agents, options.as<Options>())};
+  };
+}
 
-std::uint64_t one_peer_exponential_period(const TopologyOptions& options);
-TopologyRound one_peer_exponential(const TopologyOptions& options, std::uint64_t round);
-std::uint64_t even_odd_ring_period(const TopologyOptions& options);
-TopologyRound even_odd_ring(const TopologyOptions& options, std::uint64_t round);
-TopologyRound random_matching(const TopologyOptions& options, std::uint64_t round);
-
-std::uint64_t base_k_period(const TopologyOptions& options);
-TopologyRound base_k(const TopologyOptions& options, std::uint64_t round);
+/// `is_directed` of circulant graphs, which are symmetric while they are small.
+inline auto directed_above(AgentId agents) {
+  return [agents](AgentId n) { return n > agents; };
+}
 
 }  // namespace echelon::detail

@@ -1,9 +1,7 @@
-#include <algorithm>
 #include <numeric>
 
-#include "echelon/core/catalog.hpp"
 #include "echelon/core/error.hpp"
-#include "generators.hpp"
+#include "echelon/topology/topologies.hpp"
 #include "round_cache.hpp"
 
 namespace echelon {
@@ -11,17 +9,24 @@ namespace echelon {
 namespace {
 
 using SharedMatrix = std::shared_ptr<const MixingMatrix>;
+using Topology = Chosen<TopologyEntry>;
+using Weighting = Chosen<WeightsEntry>;
+
+MixingMatrix matrix_at(const Topology& topology, AgentId agents, const Weighting& weights,
+                       std::uint64_t round) {
+  return weights->make(topology->make(agents, topology.options(), round), weights.options());
+}
 
 /// A topology that is drawn anew at every round.
 class Drawn final : public MixingSchedule {
  public:
-  Drawn(const TopologyEntry& entry, const TopologyOptions& options)
-      : entry_(entry), options_(options), cache_(0) {}
-  AgentId agents() const override { return detail::agent_count(options_); }
+  Drawn(Topology topology, AgentId agents, Weighting weights)
+      : topology_(std::move(topology)), agents_(agents), weights_(std::move(weights)), cache_(0) {}
+  AgentId agents() const override { return agents_; }
   std::uint64_t period() const override { return 0; }
   SharedMatrix at(std::uint64_t round, Weights weights) const override {
     const SharedMatrix given = cache_.at(round, Weights::given, [&](std::uint64_t) {
-      return std::make_shared<const MixingMatrix>(weigh(entry_.make(options_, round), options_));
+      return std::make_shared<const MixingMatrix>(matrix_at(topology_, agents_, weights_, round));
     });
     if (weights == Weights::given) return given;
     return cache_.at(round, weights,
@@ -29,8 +34,9 @@ class Drawn final : public MixingSchedule {
   }
 
  private:
-  TopologyEntry entry_;
-  TopologyOptions options_;
+  Topology topology_;
+  AgentId agents_;
+  Weighting weights_;
   mutable detail::RoundCache cache_;
 };
 
@@ -52,110 +58,119 @@ class TakingTurns final : public MixingSchedule {
   std::vector<SharedSchedule> parts_;
 };
 
-SharedSchedule one_topology(const TopologyEntry& entry, const TopologyOptions& options) {
-  const std::uint64_t period = entry.period(options);
-  if (period == 0) return std::make_shared<Drawn>(entry, options);
+AgentId agents_of(const TopologyOptions& options) {
+  return static_cast<AgentId>(options.agents);
+}
+
+SharedSchedule generated(const Topology& topology, const TopologyOptions& options) {
+  const AgentId agents = agents_of(options);
+  const std::uint64_t period = topology->period(agents, topology.options());
+  if (period == 0) return std::make_shared<Drawn>(topology, agents, options.weights);
   std::vector<MixingMatrix> matrices;
   for (std::uint64_t round = 0; round < period; ++round) {
-    matrices.push_back(weigh(entry.make(options, round), options));
+    matrices.push_back(matrix_at(topology, agents, options.weights, round));
   }
   return periodic(std::move(matrices));
 }
 
-/// Splits at commas, without blanks around the names.
-std::vector<std::string> names_of(const std::string& cycle) {
-  std::vector<std::string> names;
-  std::size_t start = 0;
-  while (start <= cycle.size()) {
-    const std::size_t end = std::min(cycle.find(',', start), cycle.size());
-    const std::string part = cycle.substr(start, end - start);
-    const std::size_t first = part.find_first_not_of(" \t");
-    const std::size_t last = part.find_last_not_of(" \t");
-    names.push_back(first == std::string::npos ? "" : part.substr(first, last - first + 1));
-    start = end + 1;
+const WeightsEntry& keeper_of(Sums sums) {
+  for (const WeightsEntry& entry : weights_catalog()) {
+    if (entry.keeps == sums) return entry;
+  }
+  fail(ErrorKind::internal, "no weights are taken from files");
+}
+
+void check_given_weights(const TopologyRound& round, const TopologyOptions& options) {
+  const WeightsEntry& weights = *options.weights;
+  require(!options.lazy, ErrorKind::usage, round.file,
+          ": network.lazy = yes meets weights from a file (those are used as they are); set "
+          "network.lazy = no");
+  require(weights.keeps.has_value(), ErrorKind::usage, round.file,
+          ": network.weights = ", weights.name,
+          " meets weights from a file (those are used as they are); leave network.weights out");
+  if (*weights.keeps == Sums::columns) {
+    require(round.weights->sums_to_one(Sums::columns), ErrorKind::usage, round.file,
+            ": network.weights = ", weights.name,
+            " meets weights whose columns do not sum to 1; leave network.weights out");
+  } else {
+    require(round.weights->sums_to_one(Sums::rows), ErrorKind::usage, round.file,
+            ": the columns of the weights sum to 1, but not the rows (agents split what they "
+            "send); set network.weights = ",
+            keeper_of(Sums::columns).name, ", or transpose the matrix if this is not meant");
+  }
+}
+
+SharedSchedule from_file(const TopologyOptions& options, bool agents_given) {
+  TopologyRound round = options.topology->read(options.topology.options());
+  require(!agents_given || agents_of(options) == round.graph.agents(), ErrorKind::usage, round.file,
+          ": the sizes do not match (the file has ", round.graph.agents(),
+          " agents, network.agents = ", options.agents,
+          "); set network.agents = ", round.graph.agents());
+  std::vector<MixingMatrix> matrices;
+  if (round.weights) {
+    check_given_weights(round, options);
+    matrices.push_back(*std::move(round.weights));
+  } else {
+    matrices.push_back(options.weights->make(round, options.weights.options()));
+  }
+  return periodic(std::move(matrices));
+}
+
+std::vector<Topology> all_of(const TopologyOptions& options) {
+  std::vector<Topology> all = {options.topology};
+  all.insert(all.end(), options.cycle.begin(), options.cycle.end());
+  return all;
+}
+
+/// Names of weights that directed graphs can have.
+std::string directed_weights() {
+  std::string names;
+  for (const WeightsEntry& entry : weights_catalog()) {
+    if (!entry.undirected_only) names += (names.empty() ? "`" : ", `") + entry.name + "`";
   }
   return names;
 }
 
-const TopologyEntry& entry_in_cycle(const std::string& name, const TopologyOptions& options) {
-  std::vector<std::string> names;
-  for (const auto& entry : topology_catalog()) {
-    names.push_back(entry.name);
-    if (entry.name != name) continue;
-    require(entry.period(options) > 0, ErrorKind::usage, "network.cycle = ", options.cycle, ": `",
-            name,
-            "` is drawn anew at every round (it has no turns); leave it out, or let it be the "
-            "only topology");
-    return entry;
-  }
-  fail(ErrorKind::usage, "network.cycle = ", options.cycle, ": there is no topology called `", name,
-       "` (names are separated by commas); the nearest is `", nearest_name(name, names), "`");
-}
-
-void check_range(const TopologyOptions& options) {
-  const Range failure{.low = 0, .high = 1, .high_open = true};
-  require(options.agents >= 1 && options.agents <= most_agents, ErrorKind::usage,
-          "network.agents = ", options.agents, ": out of range; choose 1 to ", most_agents);
-  require(failure.contains(options.link_failure), ErrorKind::usage,
-          "network.link_failure = ", options.link_failure, ": out of range; choose one in [0, 1)");
-  require(failure.contains(options.agent_failure), ErrorKind::usage,
-          "network.agent_failure = ", options.agent_failure,
-          ": out of range; choose one in [0, 1)");
+void judge_turns(const Topology& topology, const TopologyOptions& options) {
+  if (options.cycle.empty()) return;
+  require(!topology->read, ErrorKind::usage, "network.cycle: topologies do not take turns with a ",
+          topology->name, "; leave network.cycle out");
+  require(topology->period(agents_of(options), topology.options()) > 0, ErrorKind::usage,
+          "network.cycle: `", topology->name,
+          "` is drawn anew at every round (it has no turns); leave it out, or let it be the only "
+          "topology");
 }
 
 }  // namespace
 
-const std::vector<std::string>& detail::weight_names() {
-  static const std::vector<std::string> names = {"automatic", "metropolis", "max-degree",
-                                                 "uniform",   "column",     "best-constant"};
-  return names;
+void judge(const TopologyOptions& options) {
+  require_in_range("network",
+                   [own = options](OptionVisitor& visitor) mutable { own.visit(visitor); });
+  for (const Topology& topology : all_of(options)) {
+    judge_turns(topology, options);
+    const bool is_directed = topology->is_directed && topology->is_directed(agents_of(options));
+    require(!is_directed || !options.weights->undirected_only, ErrorKind::usage,
+            "network.weights = ", options.weights->name, " are for undirected graphs, and ",
+            topology->name, " is directed; choose one of ", directed_weights());
+  }
 }
 
-MixingMatrix weigh(const TopologyRound& round, const TopologyOptions& options) {
-  const std::string& weights = options.weights;
-  if (weights == "automatic") {
-    if (round.weights) return *round.weights;
-    return round.graph.is_undirected() ? metropolis_weights(round.graph)
-                                       : uniform_weights(round.graph);
+SharedSchedule make_schedule(const TopologyOptions& options, bool agents_given) {
+  judge(options);
+  SharedSchedule schedule;
+  if (options.topology->read) {
+    schedule = from_file(options, agents_given);
+  } else {
+    std::vector<SharedSchedule> turns;
+    for (const Topology& topology : all_of(options)) turns.push_back(generated(topology, options));
+    schedule =
+        turns.size() == 1 ? turns.front() : std::make_shared<const TakingTurns>(std::move(turns));
   }
-  if (weights == "metropolis") return metropolis_weights(round.graph);
-  if (weights == "max-degree") return max_degree_weights(round.graph);
-  if (weights == "uniform") return uniform_weights(round.graph);
-  if (weights == "column") return column_weights(round.graph);
-  if (weights == "best-constant") return best_constant_weights(round.graph);
-  fail(ErrorKind::usage, "network.weights = ", weights,
-       ": there are no such weights; the nearest are `",
-       nearest_name(weights, detail::weight_names()), "`");
-}
-
-SharedSchedule make_schedule(const TopologyOptions& options) {
-  require(options.topology != "file", ErrorKind::usage,
-          "network.topology = file: only generated graphs are known here (files are read "
-          "elsewhere); choose a generator or read the file with read_or_make");
-  check_range(options);
-  const auto& first = find_entry(topology_catalog(), options.topology, "topology");
-  if (options.cycle.empty()) return finish_schedule(one_topology(first, options), options);
-
-  std::vector<const TopologyEntry*> entries = {&entry_in_cycle(options.topology, options)};
-  for (const auto& name : names_of(options.cycle)) {
-    entries.push_back(&entry_in_cycle(name, options));
-  }
-  std::vector<SharedSchedule> parts;
-  for (const auto* entry : entries) {
-    TopologyOptions own = options;  // so that messages name the right topology
-    own.topology = entry->name;
-    parts.push_back(one_topology(*entry, own));
-  }
-  return finish_schedule(std::make_shared<TakingTurns>(std::move(parts)), options);
-}
-
-SharedSchedule finish_schedule(SharedSchedule schedule, const TopologyOptions& options) {
-  check_range(options);
   if (options.lazy) schedule = lazy(std::move(schedule));
   return with_failures(std::move(schedule),
                        {.link = options.link_failure,
                         .agent = options.agent_failure,
-                        .seed = static_cast<std::uint64_t>(options.graph_seed)});
+                        .seed = static_cast<std::uint64_t>(options.failure_seed)});
 }
 
 }  // namespace echelon

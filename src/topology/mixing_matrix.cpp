@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "compensated_sum.hpp"
+#include "echelon/core/compensated_sum.hpp"
 #include "echelon/core/error.hpp"
 #include "laplacian.hpp"
 
@@ -30,7 +30,7 @@ void check_row(std::span<const MixingMatrix::Entry> row, std::size_t receiver, s
 
 /// Minus 1, for every row or column.
 std::vector<double> excesses(const MixingMatrix& matrix, Sums sums) {
-  std::vector<detail::CompensatedSum> totals(static_cast<std::size_t>(matrix.agents()));
+  std::vector<CompensatedSum> totals(static_cast<std::size_t>(matrix.agents()));
   for (AgentId i = 0; i < matrix.agents(); ++i) {
     for (const auto& [j, weight] : matrix.row(i)) {
       totals[static_cast<std::size_t>(sums == Sums::rows ? i : j)].add(weight);
@@ -64,7 +64,7 @@ MixingMatrix completed(const Graph& graph, const WeightOf& weight_of) {
   Rows rows(static_cast<std::size_t>(graph.agents()));
   for (AgentId i = 0; i < graph.agents(); ++i) {
     auto& row = rows[static_cast<std::size_t>(i)];
-    detail::CompensatedSum others;
+    CompensatedSum others;
     for (const AgentId j : graph.senders(i)) {
       row.push_back({j, weight_of(i, j)});
       others.add(row.back().weight);

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "compensated_sum.hpp"
+#include "echelon/core/compensated_sum.hpp"
 #include "echelon/core/error.hpp"
 #include "echelon/core/options.hpp"
 #include "echelon/core/random.hpp"
@@ -100,7 +100,7 @@ class FailedLinks {
 MixingMatrix without(const FailedLinks& failed, const MixingMatrix& matrix, Sums sums) {
   const auto n = static_cast<std::size_t>(matrix.agents());
   std::vector<std::vector<MixingMatrix::Entry>> rows(n);
-  std::vector<detail::CompensatedSum> self(n);
+  std::vector<CompensatedSum> self(n);
   for (AgentId i = 0; i < matrix.agents(); ++i) {
     auto& row = rows[static_cast<std::size_t>(i)];
     row.reserve(matrix.row(i).size() + 1);

@@ -33,7 +33,7 @@ void expect_mixed(const SharedSchedule& schedule, const NetworkLayout& layout, I
   const AgentMatrix block = block_of(network, rows);
   const Eigen::MatrixXd x = all_entries(network.size(), rows);
   AgentMatrix out(rows, block.cols());
-  for (std::uint64_t round = 0; round < 4; round += 4) {  // later rounds reuse buffers
+  for (std::uint64_t round = 0; round < 12; round += 4) {  // later rounds reuse buffers
     const auto w = [&](std::uint64_t r) { return dense(*schedule->at(r)); };
     mix(out, block);
     expect_columns(network, out, x * w(round).transpose());

@@ -19,7 +19,7 @@ constexpr Index dimension = 4;
 inline MixingMatrix ring(AgentId agents) {
   TopologyOptions options;
   options.agents = agents;
-  return metropolis_weights(topology_catalog().front().make(options, 0).graph);
+  return *make_schedule(options)->at(0);
 }
 
 /// Six agents on a directed circle with chords; rows sum to 1, columns do not.

@@ -7,6 +7,7 @@
 #include <fstream>
 
 #include "echelon/core/error.hpp"
+#include "echelon/topology/topologies.hpp"
 
 namespace echelon {
 namespace {

@@ -6,6 +6,7 @@
 
 #include "data_files.hpp"
 #include "echelon/io/edge_list.hpp"
+#include "echelon/topology/topologies.hpp"
 
 namespace echelon {
 namespace {
@@ -435,39 +436,40 @@ TEST_F(GraphFileTest, EveryFileOfTheCollectionReadsAndRoundTrips) {
   EXPECT_EQ(formats, (std::set<std::string>{".graph", ".graphml", ".mtx", ".txt"}));
 }
 
-TEST_F(GraphFileTest, ReadOrMakeServesFilesAndGenerators) {
+TEST_F(GraphFileTest, MakeScheduleServesFilesAndGenerators) {
   TopologyOptions options;
   options.agents = 3;
-  expect_same_bits(*read_or_make(options)->at(0), *make_schedule(options)->at(0));
+  expect_same_bits(*make_schedule(options)->at(0),
+                   metropolis_weights(Graph(3, {{0, 1}, {1, 0}, {1, 2}, {2, 1}, {2, 0}, {0, 2}})));
 
   options.topology = "file";
-  expect_error(ErrorKind::usage, {"network.file"}, [&] { read_or_make(options); });
-  options.file = folder_.write("ring.txt", "0 1\n1 2\n2 0\n");
+  expect_error(ErrorKind::usage, {"network.file"}, [&] { make_schedule(options); });
+  options.topology.set("file", folder_.write("ring.txt", "0 1\n1 2\n2 0\n"));
   options.lazy = true;
   auto ring = options;
   ring.topology = "ring";
-  EXPECT_TRUE(read_or_make(options)->fixed());
-  expect_same_bits(*read_or_make(options)->at(5), *make_schedule(ring)->at(5));
+  EXPECT_TRUE(make_schedule(options)->fixed());
+  expect_same_bits(*make_schedule(options)->at(5), *make_schedule(ring)->at(5));
 
   options.agents = 4;
   expect_error(ErrorKind::usage, {"sizes do not match (the file has 3 agents, network.agents = 4)"},
-               [&] { read_or_make(options); });
-  EXPECT_EQ(read_or_make(options, false)->agents(), 3);
-  options.cycle = "star";
-  expect_error(ErrorKind::usage, {"network.cycle"}, [&] { read_or_make(options, false); });
+               [&] { make_schedule(options); });
+  EXPECT_EQ(make_schedule(options, false)->agents(), 3);
+  options.cycle = topology_cycle("star");
+  expect_error(ErrorKind::usage, {"network.cycle"}, [&] { make_schedule(options, false); });
 }
 
-TEST_F(GraphFileTest, ReadOrMakeTakesWeightsAsTheyAre) {
+TEST_F(GraphFileTest, MakeScheduleTakesWeightsAsTheyAre) {
   TopologyOptions options;
   options.topology = "file";
   options.agents = 2;
-  options.file = folder_.write("weights.txt", "0 1 0.25\n");
-  EXPECT_EQ(read_or_make(options)->at(0)->row(0)[0].weight, 0.75);
+  options.topology.set("file", folder_.write("weights.txt", "0 1 0.25\n"));
+  EXPECT_EQ(make_schedule(options)->at(0)->row(0)[0].weight, 0.75);
   options.lazy = true;
-  expect_error(ErrorKind::usage, {"network.lazy"}, [&] { read_or_make(options); });
+  expect_error(ErrorKind::usage, {"network.lazy"}, [&] { make_schedule(options); });
   options.lazy = false;
   options.link_failure = 0.5;
-  const auto failing = read_or_make(options);
+  const auto failing = make_schedule(options);
   std::set<double> self_weights;
   for (std::uint64_t round = 0; round < 30; ++round) {
     self_weights.insert(failing->at(round)->row(0)[0].weight);
@@ -475,18 +477,21 @@ TEST_F(GraphFileTest, ReadOrMakeTakesWeightsAsTheyAre) {
   EXPECT_EQ(self_weights, (std::set<double>{0.75, 1.0}));
 }
 
-TEST_F(GraphFileTest, ReadOrMakeTakesColumnSumsOnRequest) {
+TEST_F(GraphFileTest, MakeScheduleTakesColumnSumsOnRequest) {
   TopologyOptions options;
   options.topology = "file";
   options.agents = 2;
-  options.file = folder_.write("columns.txt", "directed\n0 0 1\n0 1 0.5\n1 1 0.5\n");
+  options.topology.set("file", folder_.write("columns.txt", "directed\n0 0 1\n0 1 0.5\n1 1 0.5\n"));
   expect_error(ErrorKind::usage, {"columns.txt", "network.weights = column"},
-               [&] { read_or_make(options); });
+               [&] { make_schedule(options); });
   options.weights = "column";
-  EXPECT_EQ(read_or_make(options)->at(0)->row(0)[1].weight, 0.5);
-  options.file = folder_.write("rows.txt", "directed\n0 0 1\n1 0 0.5\n1 1 0.5\n");
+  EXPECT_EQ(make_schedule(options)->at(0)->row(0)[1].weight, 0.5);
+  options.topology.set("file", folder_.write("rows.txt", "directed\n0 0 1\n1 0 0.5\n1 1 0.5\n"));
   expect_error(ErrorKind::usage, {"rows.txt", "columns do not sum to 1"},
-               [&] { read_or_make(options); });
+               [&] { make_schedule(options); });
+  options.weights = "uniform";  // would not be used
+  expect_error(ErrorKind::usage, {"rows.txt", "leave network.weights out"},
+               [&] { make_schedule(options); });
 }
 
 }  // namespace

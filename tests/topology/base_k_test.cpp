@@ -9,7 +9,7 @@ namespace {
 
 TopologyOptions base_k(std::int64_t agents, std::int64_t degree) {
   auto options = options_of("base-k", agents);
-  options.degree = degree;
+  options.topology.set("degree", degree);
   return options;
 }
 
@@ -46,12 +46,12 @@ TEST(BaseK, EveryRoundIsSymmetricNonNegativeAndOfBoundedDegree) {
 TEST(BaseK, NumberOfRounds) {
   for (AgentId n = 2; n <= 300; ++n) {
     for (const int k : {1, 2, 3, 4, 5, 9}) {
-      const auto period = entry_of("base-k").period(base_k(n, k));
+      const auto period = period_of(base_k(n, k));
       EXPECT_LE(static_cast<double>(period), 2 * std::log(n) / std::log(k + 1) + 2)
           << n << " " << k;
     }
   }
-  const auto period = [](AgentId n, int k) { return entry_of("base-k").period(base_k(n, k)); };
+  const auto period = [](AgentId n, int k) { return period_of(base_k(n, k)); };
   EXPECT_EQ(period(1, 1), 1u);
   EXPECT_EQ(period(16, 1), 4u);
   EXPECT_EQ(period(16, 3), 2u);
@@ -75,7 +75,7 @@ TEST(BaseK, MixesAsPrescribedForFiveAgents) {
 
 TEST(BaseK, ManyAgents) {
   const auto options = base_k(100003, 2);
-  const auto round = entry_of("base-k").make(options, 3);
+  const auto round = round_of(options, 3);
   ASSERT_TRUE(round.weights.has_value());
   EXPECT_TRUE(round.weights->is_symmetric());
   EXPECT_TRUE(contains(refusal(base_k(1000003, 9)), "fewer agents"));

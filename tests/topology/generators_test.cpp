@@ -81,7 +81,7 @@ TEST(Generators, OnePeerExponentialIsExactForPowersOfTwo) {
 TEST(Generators, EvenOddRingIsOnlyConnectedOverAPeriod) {
   for (const AgentId n : {1, 2, 3, 4, 5, 8, 9}) {
     const auto options = options_of("even-odd-ring", n);
-    const auto period = entry_of("even-odd-ring").period(options);
+    const auto period = period_of(options);
     EXPECT_EQ(period, n <= 2 ? 1u : n % 2 == 0 ? 2u : 3u);
     std::vector<std::pair<AgentId, AgentId>> all;
     std::size_t edges = 0;
@@ -103,7 +103,7 @@ TEST(Generators, EvenOddRingIsOnlyConnectedOverAPeriod) {
 TEST(Generators, RandomMatchingIsUniform) {
   constexpr int rounds = 30000;
   const auto options = options_of("random-matching", 6);
-  EXPECT_EQ(entry_of("random-matching").period(options), 0u);
+  EXPECT_EQ(period_of(options), 0u);
   Eigen::MatrixXd hits = Eigen::MatrixXd::Zero(6, 6);
   for (int round = 0; round < rounds; ++round) {
     const Graph graph = graph_of(options, static_cast<std::uint64_t>(round));
@@ -145,8 +145,9 @@ TEST(Generators, RandomRegularIsSimpleConnectedAndRegular) {
                                   {51, 26},
                                   {64, 9}}) {
     auto options = options_of("random-regular", n);
-    options.degree = degree;
-    for (options.graph_seed = 1; options.graph_seed <= 20; ++options.graph_seed) {
+    options.topology.set("degree", degree);
+    for (int seed = 1; seed <= 20; ++seed) {
+      options.topology.set("graph_seed", seed);
       const Graph graph = graph_of(options);
       EXPECT_TRUE(graph.is_undirected());
       EXPECT_EQ(degrees(graph), std::vector<std::size_t>(static_cast<std::size_t>(n),
@@ -160,10 +161,11 @@ TEST(Generators, RandomRegularIsSimpleConnectedAndRegular) {
 TEST(Generators, RandomRegularPrefersNobody) {
   for (const int degree : {2, 4, 9}) {
     auto options = options_of("random-regular", 12);
-    options.degree = degree;
+    options.topology.set("degree", degree);
     constexpr int seeds = 4000;
     Eigen::MatrixXd hits = Eigen::MatrixXd::Zero(12, 12);
-    for (options.graph_seed = 0; options.graph_seed < seeds; ++options.graph_seed) {
+    for (int seed = 0; seed < seeds; ++seed) {
+      options.topology.set("graph_seed", seed);
       const Graph graph = graph_of(options);
       for (AgentId i = 0; i < 12; ++i) {
         for (const AgentId j : graph.senders(i)) hits(i, j) += 1;
@@ -180,7 +182,7 @@ TEST(Generators, RandomRegularPrefersNobody) {
 
 TEST(Generators, RandomRegularOfManyAgentsIsFast) {
   auto options = options_of("random-regular", 100000);
-  options.degree = 6;
+  options.topology.set("degree", 6);
   const auto start = std::chrono::steady_clock::now();
   const Graph graph = graph_of(options);
   const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - start;
@@ -191,11 +193,11 @@ TEST(Generators, RandomRegularOfManyAgentsIsFast) {
 
 TEST(Generators, WattsStrogatzBetweenTheCircleAndARandomGraph) {
   auto options = options_of("watts-strogatz", 1000);
-  options.rewiring = 0;
+  options.topology.set("rewiring", 0);
   const Graph circle = graph_of(options);
   EXPECT_TRUE(same_graph(circle, graph_of("two-hop-ring", 1000)));
   for (const double rewiring : {0.2, 1.0}) {
-    options.rewiring = rewiring;
+    options.topology.set("rewiring", rewiring);
     const Graph graph = graph_of(options);
     EXPECT_EQ(graph.edges(), 4000u);
     EXPECT_TRUE(graph.is_undirected());
@@ -212,16 +214,17 @@ TEST(Generators, WattsStrogatzBetweenTheCircleAndARandomGraph) {
     EXPECT_NEAR(kept, expected, 5 * std::sqrt(2000 * 0.25));
   }
   options = options_of("watts-strogatz", 5);
-  options.rewiring = 1;
+  options.topology.set("rewiring", 1);
   EXPECT_EQ(graph_of(options).edges(), 20u);  // complete: nothing to move to
 }
 
 TEST(Generators, ErdosRenyiHasTheAskedDensity) {
   auto options = options_of("erdos-renyi", 300);
-  options.edge_probability = 0.2;
+  options.topology.set("edge_probability", 0.2);
   std::vector<int> hits(300 * 300, 0);
   double edges = 0;
-  for (options.graph_seed = 1; options.graph_seed <= 40; ++options.graph_seed) {
+  for (int seed = 1; seed <= 40; ++seed) {
+    options.topology.set("graph_seed", seed);
     const Graph graph = graph_of(options);
     edges += static_cast<double>(graph.edges()) / 2;
     EXPECT_TRUE(graph.is_undirected());
@@ -236,16 +239,16 @@ TEST(Generators, ErdosRenyiHasTheAskedDensity) {
 
 TEST(Generators, ErdosRenyiTriesAgainAndIsCompleteAtProbabilityOne) {
   auto options = options_of("erdos-renyi", 2);
-  options.edge_probability = 0.05;  // the single edge appears after about 20 tries
+  options.topology.set("edge_probability", 0.05);  // the single edge appears after about 20 tries
   EXPECT_EQ(graph_of(options).edges(), 2u);
   options = options_of("erdos-renyi", 10);
-  options.edge_probability = 1;
+  options.topology.set("edge_probability", 1);
   EXPECT_EQ(graph_of(options).edges(), 90u);
 }
 
 TEST(Generators, ErdosRenyiOfManyAgentsIsSparse) {
   auto options = options_of("erdos-renyi", 100000);
-  options.edge_probability = 2e-4;
+  options.topology.set("edge_probability", 2e-4);
   EXPECT_NEAR(static_cast<double>(graph_of(options).edges()), 2e6, 2e4);
 }
 
@@ -254,7 +257,7 @@ TEST(Generators, RandomGraphsFollowTheSeedAndNothingElse) {
     auto options = options_of(name, 60);
     const Graph first = graph_of(options);
     EXPECT_TRUE(same_graph(first, graph_of(options))) << name;
-    options.graph_seed = 2;
+    options.topology.set("graph_seed", 2);
     EXPECT_FALSE(same_graph(first, graph_of(options))) << name;
   }
   const auto options = options_of("random-matching", 60);
@@ -264,7 +267,7 @@ TEST(Generators, RandomGraphsFollowTheSeedAndNothingElse) {
 TEST(Generators, RefuseSizesThatDoNotFitAndNameOnesThatDo) {
   const auto with_degree = [](const char* name, std::int64_t agents, std::int64_t degree) {
     auto options = options_of(name, agents);
-    options.degree = degree;
+    options.topology.set("degree", degree);
     return refusal(options);
   };
   EXPECT_TRUE(contains(refusal(options_of("hypercube", 12)), "network.agents = 8 or 16"));
@@ -279,17 +282,17 @@ TEST(Generators, RefuseSizesThatDoNotFitAndNameOnesThatDo) {
   EXPECT_TRUE(contains(with_degree("random-regular", 8, 0), "network.degree = 0"));
   EXPECT_TRUE(contains(with_degree("random-regular", 1000000, 101), "fewer agents"));
   auto options = options_of("watts-strogatz", 10);
-  options.rewiring = 1.5;
+  options.topology.set("rewiring", 1.5);
   EXPECT_TRUE(contains(refusal(options), "network.rewiring = 1.5"));
 }
 
 TEST(Generators, ErdosRenyiNamesAProbabilityThatIsEnough) {
   auto options = options_of("erdos-renyi", 50);
-  options.edge_probability = 0.01;
+  options.topology.set("edge_probability", 0.01);
   EXPECT_TRUE(contains(refusal(options), "0.118241 would be enough"));
-  options.edge_probability = 0.118241;
+  options.topology.set("edge_probability", 0.118241);
   EXPECT_EQ(refusal(options), "accepted");
-  options.edge_probability = 0;
+  options.topology.set("edge_probability", 0);
   EXPECT_TRUE(contains(refusal(options), "(0, 1]"));
 }
 

@@ -82,12 +82,32 @@ inline TopologyOptions options_of(const std::string& topology, std::int64_t agen
   return options;
 }
 
-inline const TopologyEntry& entry_of(const std::string& topology) {
-  return find_entry(topology_catalog(), topology, "topology");
+inline TopologyRound round_of(const TopologyOptions& options, std::uint64_t round = 0) {
+  const auto& topology = options.topology;
+  return topology->make(static_cast<AgentId>(options.agents), topology.options(), round);
+}
+
+inline std::uint64_t period_of(const TopologyOptions& options) {
+  const auto& topology = options.topology;
+  return topology->period(static_cast<AgentId>(options.agents), topology.options());
+}
+
+/// What can be generated, without the graphs in files.
+inline std::vector<std::string> generated_topologies() {
+  std::vector<std::string> names;
+  for (const auto& entry : topology_catalog()) {
+    if (!entry.read) names.push_back(entry.name);
+  }
+  return names;
+}
+
+inline bool has_option(const TopologyOptions& options, const std::string& name) {
+  const auto all = describe_options(options.topology.options());
+  return std::any_of(all.begin(), all.end(), [&](const auto& own) { return own.name == name; });
 }
 
 inline Graph graph_of(const TopologyOptions& options, std::uint64_t round = 0) {
-  return entry_of(options.topology).make(options, round).graph;
+  return round_of(options, round).graph;
 }
 
 inline Graph graph_of(const std::string& topology, std::int64_t agents) {

@@ -9,7 +9,6 @@
 #include <vector>
 
 #include "echelon/core/options.hpp"
-#include "echelon/core/part.hpp"
 
 namespace echelon {
 
@@ -70,6 +69,7 @@ class Configuration {
   std::map<std::string, Given> given_;
   std::set<std::string> read_;  ///< of the given keys
   std::vector<OptionDescription> declared_;
+  std::map<std::string, std::string> conditions_;  ///< under which options that are not read would be
 };
 
 }  // namespace echelon

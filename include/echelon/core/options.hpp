@@ -7,6 +7,9 @@
 #include <limits>
 #include <string>
 #include <string_view>
+#include <type_traits>
+#include <utility>
+#include <variant>
 #include <vector>
 
 namespace echelon {
@@ -58,6 +61,12 @@ class OptionVisitor {
                     const std::function<std::string(const std::string&)>& canonical,
                     std::string_view help) = 0;
 
+  /// An option of this section that the present values of others make useless, and when it would
+  /// be read, such as "if participation.dropout > 0". Giving it is an error that says so.
+  virtual void unread(std::string_view name, std::string_view condition) {
+    static_cast<void>(name), static_cast<void>(condition);
+  }
+
   /// Options visited while this is on say how a run is carried out (threads, folders, progress),
   /// not what it computes: they are left out of result files and of the comparison on resume.
   void operational(bool on) { operational_ = on; }
@@ -107,6 +116,42 @@ class OptionCollector final : public OptionVisitor {
 
  private:
   std::vector<OptionDescription>& out_;
+};
+
+using OptionValue = std::variant<bool, std::int64_t, double, std::string>;
+
+template <class Value>
+OptionValue option_value(const Value& value) {
+  if constexpr (std::is_same_v<Value, bool>) return value;
+  if constexpr (std::is_integral_v<Value>) return static_cast<std::int64_t>(value);
+  if constexpr (std::is_floating_point_v<Value>) return static_cast<double>(value);
+  if constexpr (!std::is_arithmetic_v<Value>) return std::string(value);
+}
+
+/// Sets the option of that name. Throws a usage error if it is of another type.
+class OptionSetter final : public OptionVisitor {
+ public:
+  OptionSetter(std::string_view name, OptionValue value) : name_(name), value_(std::move(value)) {}
+  bool found() const { return found_; }
+  void operator()(std::string_view name, double& value, const Range& range,
+                  std::string_view help) override;
+  void operator()(std::string_view name, std::int64_t& value, const Range& range,
+                  std::string_view help) override;
+  void operator()(std::string_view name, bool& value, std::string_view help) override;
+  void operator()(std::string_view name, std::string& value, std::string_view help) override;
+  void choice(std::string_view name, std::string& value, const std::vector<std::string>& words,
+              std::string_view help) override;
+  void part(std::string_view name, std::string& value, const std::vector<std::string>& names,
+            const std::function<std::string(const std::string&)>& canonical,
+            std::string_view help) override;
+
+ private:
+  template <class Value>
+  void set(std::string_view name, Value& value, const char* type);
+
+  std::string name_;
+  OptionValue value_;
+  bool found_ = false;
 };
 
 }  // namespace detail

@@ -164,8 +164,27 @@ class Chosen {
   Chosen(const PartList<Entry>& list, std::string_view name, PartOptions options)
       : list_(&list), part_(&list.at(name)), options_(std::move(options)) {}
 
-  const Entry& operator*() const { return *part_; }
-  const Entry* operator->() const { return part_; }
+  /// Another part of the list, with its defaults. A name that no part has is refused where the part
+  /// is used, so that ranks which use it together refuse it together.
+  Chosen& operator=(std::string_view name) {
+    part_ = list_->find(name);
+    unknown_ = part_ == nullptr ? name : "";
+    options_ = part_ == nullptr ? PartOptions() : part_->options;
+    return *this;
+  }
+  /// Sets an option of the part by name. Its range is checked where the part is used. Throws a
+  /// usage error if the part has no such option, or if it is of another type.
+  template <class Value>
+  void set(std::string_view option, const Value& value) {
+    detail::OptionSetter setter(option, detail::option_value(value));
+    options_.visit(setter);
+    require(setter.found(), ErrorKind::usage, list_->kind(), " ", (**this).name, " has no option `",
+            option, "`");
+  }
+
+  /// Throws a usage error that names the nearest part if there is none of that name.
+  const Entry& operator*() const { return part_ != nullptr ? *part_ : list_->at(unknown_); }
+  const Entry* operator->() const { return &**this; }
   const PartList<Entry>& list() const { return *list_; }
   const PartOptions& options() const { return options_; }
   PartOptions& options() { return options_; }
@@ -181,7 +200,7 @@ class Chosen {
   }
   /// Only the option that names the part; another name brings that part's defaults.
   void visit_name(OptionVisitor& visitor, std::string_view key, std::string_view help) {
-    std::string name = part_->name;
+    std::string name = (**this).name;
     visitor.part(
         key, name, list_->names(),
         [this](const std::string& word) {
@@ -189,16 +208,15 @@ class Chosen {
           return entry == nullptr ? std::string() : entry->name;
         },
         help);
-    if (name == part_->name) return;
-    part_ = &list_->at(name);
-    options_ = part_->options;
+    if (name != (**this).name) *this = name;
   }
   /// Only the part's own options.
   void visit_options(OptionVisitor& visitor) { options_.visit(visitor); }
 
  private:
   const PartList<Entry>* list_;
-  const Entry* part_;
+  const Entry* part_;  ///< nullptr: there is none called `unknown_`
+  std::string unknown_{};
   PartOptions options_;
 };
 

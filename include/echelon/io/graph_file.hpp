@@ -7,8 +7,6 @@
 
 #include "echelon/topology/graph.hpp"
 #include "echelon/topology/mixing_matrix.hpp"
-#include "echelon/topology/schedule.hpp"
-#include "echelon/topology/topologies.hpp"
 
 namespace echelon {
 
@@ -32,13 +30,5 @@ GraphFile read_graph(const std::string& path);
 /// or cannot be created, input_output if writing fails, bad_data for negative weights, and a usage
 /// error for METIS if an edge has no way back.
 void write_graph(const std::string& path, const MixingMatrix& matrix);
-
-/// `options.file` if the topology is `file` (weighted by the options unless the file gives weights;
-/// failures apply to both), otherwise make_schedule. `agents_given` says whether the user chose
-/// `options.agents`; then a file must hold as many. Throws a usage error if the sizes do not match,
-/// if there is no file name, if topologies shall take turns with a file, if `lazy` meets weights
-/// from a file, or if `options.weights` does not say `column` for exactly the weights that only
-/// column sums allow.
-SharedSchedule read_or_make(const TopologyOptions& options, bool agents_given = true);
 
 }  // namespace echelon
