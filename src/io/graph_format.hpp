@@ -14,6 +14,7 @@
 
 #include "echelon/core/error.hpp"
 #include "echelon/io/graph_file.hpp"
+#include "echelon/topology/topologies.hpp"
 
 namespace echelon::detail {
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "echelon/core/options.hpp"
+#include "echelon/core/part.hpp"
 
 namespace echelon {
 
