@@ -215,7 +215,7 @@ std::shared_ptr<Participation> Experiment::make_participation() const {
   const ConsensusOptions& consensus = general_.consensus;
   const bool asynchronous = general_.participation.is_asynchronous();
   RoundShape shape;
-  if (!asynchronous) shape.local_steps = consensus.traits(Role::upper).local_steps;
+  if (!asynchronous) shape.local_steps = consensus.local_steps();
   shape.message_bytes = bytes_per_step_ * static_cast<double>(shape.local_steps);
   shape.rounds = (general_.run.iterations + shape.local_steps - 1) / shape.local_steps;
   Availability availability;

@@ -90,7 +90,12 @@ void ConsensusOptions::read_from(Configuration& configuration, const MethodEntry
       }
     }
   }
+  moved = roles;
   for (const Role role : roles) read_options(configuration, role, of(role).options());
+}
+
+std::int64_t ConsensusOptions::local_steps() const {
+  return traits(moved.count(Role::upper) > 0 ? Role::upper : Role::lower).local_steps;
 }
 
 const Chosen<StrategyEntry>& ConsensusOptions::of(Role role) const {

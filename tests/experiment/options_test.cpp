@@ -165,6 +165,19 @@ TEST(Options, OfAuxiliariesAreReadWhereStrategiesMoveThem) {
   EXPECT_NE(none.refusal(), "");
 }
 
+TEST(Options, OfRoundsAreThoseOfYWhereNothingMovesX) {
+  const Settings rounds{{"consensus.strategy", "local-server"},
+                        {"consensus.local_steps", "5"},
+                        {"consensus-y.local_steps", "15"}};
+  const auto with = [&](const std::string& method) {
+    Settings all = rounds;
+    all.emplace_back("method.name", method);
+    return Read(all).general.consensus.local_steps();
+  };
+  EXPECT_EQ(with("soba"), 5);
+  EXPECT_EQ(with("lower-only"), 15);
+}
+
 TEST(Options, ResolveToAConfigurationThatReadsBackAsTheSame) {
   for (const Settings& settings :
        {Settings{}, Settings{{"consensus.strategy", "FedAvg"}, {"consensus.local_steps", "4"}},

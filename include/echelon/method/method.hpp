@@ -50,6 +50,8 @@ struct ConsensusOptions {
   MeanOptions means{};
   /// How variables that step along combined means mix, unless as `means.mixing`.
   std::map<Role, MixingOptions> mixing_of_means{};
+  /// Of the variables that the method moves by a strategy.
+  std::set<Role> moved{Role::upper, Role::lower, Role::auxiliary};
 
   /// One strategy for all variables, with its defaults.
   explicit ConsensusOptions(std::string_view strategy = "gt-atc")
@@ -68,6 +70,8 @@ struct ConsensusOptions {
   const StrategyEntry& entry(Role role) const { return *of(role); }
   StrategyTraits traits(Role role) const { return traits_of(of(role)); }
   const MixingOptions& mixing_along_means(Role role) const;
+  /// Steps between two rounds with the server: of x, or of y if no strategy moves x.
+  std::int64_t local_steps() const;
   /// True if agents keep lower-level values of their own. Throws a usage error if y and its
   /// auxiliary disagree on that.
   bool personal() const;
