@@ -66,6 +66,7 @@ set(ECHELON_EXTENSION_HEADERS
   echelon/method/terms.hpp
   echelon/participation/client_states.hpp
   echelon/participation/participation.hpp
+  echelon/participation/policy.hpp
   echelon/problem/decorator.hpp
   echelon/problem/catalog.hpp
   echelon/problem/client_problem.hpp

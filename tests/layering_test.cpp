@@ -30,7 +30,7 @@ const std::map<std::string, Names>& allowed_edges() {
       {"experiment",
        {"runtime", "method", "io", "comm", "participation", "problem", "topology", "core"}},
       {"fortran", {}},
-      {"embed", {"consensus", "compression", "io", "comm", "topology", "core"}},
+      {"embed", {"consensus", "compression", "comm", "topology", "core"}},
       {"cli",
        {"experiment", "runtime", "method", "consensus", "compression", "io", "participation",
         "problem", "topology", "core"}},

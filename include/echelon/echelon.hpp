@@ -50,6 +50,7 @@
 #include "echelon/method/terms.hpp"
 #include "echelon/participation/client_states.hpp"
 #include "echelon/participation/participation.hpp"
+#include "echelon/participation/policy.hpp"
 #include "echelon/problem/agentwise.hpp"
 #include "echelon/problem/catalog.hpp"
 #include "echelon/problem/client_problem.hpp"

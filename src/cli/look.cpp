@@ -198,6 +198,11 @@ std::vector<Shown> everything() {
     return describe_options(network);
   });
   add_parts(all, "weights", "network", weights_catalog());
+  add_parts(all, "policies", "participation", policy_catalog(), [](const PolicyEntry& entry) {
+    ParticipationOptions participation;
+    participation.policy = entry.name;
+    return describe_options(participation);
+  });
   for (const auto& preset : preset_catalog()) all.push_back(shown_preset(preset));
   return all;
 }
@@ -205,7 +210,7 @@ std::vector<Shown> everything() {
 const std::vector<std::string>& kinds() {
   static const std::vector<std::string> names = {
       "problems",   "methods", "consensus", "aggregation", "compressors", "estimators",
-      "topologies", "weights", "steps",     "attacks",     "presets"};
+      "topologies", "weights", "policies",  "steps",       "attacks",     "presets"};
   return names;
 }
 
@@ -264,7 +269,9 @@ int describe(const Arguments& arguments) {
           "`echelon describe` takes one name; `echelon list` shows them");
   const auto all = everything();
   const std::string& name = arguments.words.front();
-  find_entry(all, name, "problem, method, strategy, compressor, estimator, topology or preset");
+  find_entry(
+      all, name,
+      "problem, method, strategy, compressor, estimator, topology, weights, policy or preset");
   bool first = true;
   for (const Shown& shown : all) {  // a preset may be called as its method
     if (shown.name != name) continue;
@@ -335,7 +342,7 @@ std::string help_text() {
                                                        every combination in a run directory of its own, and a table of them all; J at
                                                        once; --command "mpirun -n 4" starts each; --dry-run lists them, --task I makes one;
                                                        the same command again goes on. echelon sweep --table DIR shows the table
-  echelon list [problems|methods|consensus|aggregation|compressors|estimators|steps|attacks|topologies|weights|presets]
+  echelon list [problems|methods|consensus|aggregation|compressors|estimators|steps|attacks|topologies|weights|policies|presets]
   echelon describe NAME                                formula, reference, and options with defaults
   echelon topology NAME|FILE [--agents N ...]          certificate (standard error) and DOT graph (standard output); --svg FILE draws
                                                        a picture, --write FILE saves the weights (.txt, .mtx, .graph, .graphml)

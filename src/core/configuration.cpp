@@ -159,7 +159,14 @@ void Configuration::set(const std::string& key, const std::string& value,
           "` is not of the form section.key");
   require(value.find_first_of("#\n\r") == std::string::npos, usage, origin, ": ", key, ": `", value,
           "` holds a `#` or a line break, which configuration files cannot; choose another value");
-  given_[key] = {trimmed(value), origin};
+  given_[key] = {trimmed(value), origin, false};
+}
+
+void Configuration::suggest(const std::string& key, const std::string& value,
+                            const std::string& origin) {
+  if (has(key)) return;
+  set(key, value, origin);
+  given_[key].suggested = true;
 }
 
 bool Configuration::has_section(const std::string& section) const {
@@ -171,6 +178,7 @@ bool Configuration::has_section(const std::string& section) const {
 std::string Configuration::packed() const {
   std::string text;
   for (const auto& [key, given] : given_) {
+    if (given.suggested) continue;
     text += key + '\n' + given.value + '\n' + given.origin + '\n';
   }
   return text;
@@ -195,7 +203,7 @@ void Configuration::apply(std::string_view section, std::string_view otherwise,
 void Configuration::require_all_read(const std::vector<PartAxis>& axes) const {
   std::string lines;
   for (const auto& [key, given] : given_) {
-    if (read_.count(key) > 0) continue;
+    if (given.suggested || read_.count(key) > 0) continue;
     lines += text(lines.empty() ? "" : "\n", given.origin, ": ", reason(key, axes));
   }
   require(lines.empty(), usage, lines);

@@ -136,6 +136,7 @@ std::vector<PartAxis> part_axes(const GeneralOptions& general) {
   const auto add_network = [&](const TopologyOptions& network, const std::string& section) {
     for (PartAxis& axis : echelon::part_axes(network, section)) axes.push_back(std::move(axis));
   };
+  axes.push_back(echelon::axis_of(policy_catalog(), "participation", "policy"));
   add_network(general.network, "network");
   for (const auto& [role, own] : general.networks) add_network(own, "network-" + role_name(role));
   return axes;
@@ -243,8 +244,8 @@ void Experiment::require_rounds() const {
     if (participation.is_asynchronous()) {
       require(attendance == Attendance::late_answers, ErrorKind::usage, "consensus strategy `",
               strategy.name, "` of ", role_name(role),
-              " waits for all agents; with participation.policy = bounded-staleness choose "
-              "consensus.strategy = stale-server");
+              " waits for all agents; with participation.policy = ",
+              general_.participation.policy->name, " choose consensus.strategy = stale-server");
       continue;
     }
     const bool fits = attendance == Attendance::some_answers ||

@@ -34,7 +34,7 @@ void apply_preset(Configuration& configuration) {
   if (option.preset.empty()) return;
   const Preset& preset = find_entry(preset_catalog(), option.preset, "preset");
   for (const auto& [key, value] : preset.settings) {
-    if (!configuration.has(key)) configuration.set(key, value, "preset " + preset.name);
+    configuration.suggest(key, value, "preset " + preset.name);
   }
 }
 

@@ -16,48 +16,80 @@ namespace {
 /// What a stream of draws is for.
 enum Stream : std::uint64_t { groups = 0, seat = 1, speed = 2, job = 3 };
 
-const char* const policies = "wait-for-all, cut-off, over-commit, bounded-staleness";
+/// Of clients that are sampled and may stay away.
+void visit_sampling(OptionVisitor& visitor, ParticipationOptions& options) {
+  visitor("clients", options.clients, at_least(0),
+          "clients that take turns in the agents' seats; 0 = the agents themselves");
+  visitor("probability", options.probability, above_up_to(0, 1),
+          "probability that a slot is filled in a round; a client takes part with this probability "
+          "times agents / clients");
+  visitor("dropout", options.dropout, between(0, 1),
+          "probability that a participant leaves in mid-round");
+  if (options.dropout > 0) {
+    visitor("return_seconds", options.return_seconds, at_least(0),
+            "a participant that left comes back and answers this much later; 0 = it does not");
+  } else {
+    visitor.unread("return_seconds", "if dropout is above 0");
+  }
+  visitor("minimum", options.minimum, at_least(1),
+          "smallest number of answers with which a round counts; others change nothing and are "
+          "counted as skipped");
+  visitor.choice("weighting", options.weighting, {"normalized", "unbiased"},
+                 "weights of answers: group sizes, scaled to sum 1; or group sizes divided by the "
+                 "probability that a slot is filled, which sum to 1 in the mean");
+  visitor("availability", options.availability,
+          "trace of who is there in which round (docs/file-formats.md); empty = everybody, always");
+}
+
+void visit_clock(OptionVisitor& visitor, ParticipationOptions& options) {
+  visitor("speeds", options.speeds,
+          "file of the clients' compute_seconds and link_seconds (docs/file-formats.md); empty = "
+          "by the options");
+  if (options.speeds.empty()) {
+    visitor("compute_seconds", options.compute_seconds, at_least(0),
+            "simulated seconds of a local step (median)");
+    visitor("link_seconds", options.link_seconds, at_least(0), "simulated latency of one way");
+  } else {
+    visitor.unread("compute_seconds", "if speeds is empty");
+    visitor.unread("link_seconds", "if speeds is empty");
+  }
+  visitor("link_rate", options.link_rate, at_least(0),
+          "simulated bytes per second of a link; 0 = no limit");
+  if (options.is_timed()) {
+    visitor("compute_sigma", options.compute_sigma, at_least(0),
+            "log-normal spread of the time of each answer, the link included");
+    visitor("client_sigma", options.client_sigma, at_least(0),
+            "log-normal spread of the speed of clients, which they keep");
+  } else {
+    const char* const timed =
+        "if there are times: compute_seconds, link_seconds, link_rate or speeds";
+    visitor.unread("compute_sigma", timed);
+    visitor.unread("client_sigma", timed);
+  }
+}
+
+/// Names of policies under which clients are sampled.
+std::string synchronous_policies() {
+  std::string names;
+  for (const PolicyEntry& policy : policy_catalog()) {
+    if (!policy.is_asynchronous()) names += (names.empty() ? "" : ", ") + policy.name;
+  }
+  return names;
+}
 
 }  // namespace
 
 void ParticipationOptions::visit(OptionVisitor& visitor) {
-  visitor("clients", clients, at_least(0),
-          "clients that take turns in the agents' seats; 0 = the agents themselves");
-  visitor("probability", probability, above_up_to(0, 1),
-          "with which a seat is taken in a round; each client takes part with this times agents / "
-          "clients");
-  visitor("dropout", dropout, between(0, 1), "probability that a participant leaves in mid-round");
-  visitor("return_seconds", return_seconds, at_least(0),
-          "a participant that left comes back and answers this much later; 0 = it does not");
-  visitor("minimum", minimum, at_least(1),
-          "answers without which a round changes nothing (it is counted as skipped)");
-  visitor.choice("weighting", weighting, {"normalized", "unbiased"},
-                 "of answers: by group sizes, to sum 1; or divided by the probability of a seat to "
-                 "be taken, whose sum is 1 in the mean");
-  visitor("availability", availability,
-          "trace of who is there in which round (docs/file-formats.md); empty = everybody, always");
-  visitor.choice("policy", policy, {"wait-for-all", "cut-off", "over-commit", "bounded-staleness"},
-                 "when the server goes on: after all answers; at deadline_seconds; after wait_for "
-                 "answers, later ones are lost; or step by step with wait_for reports, none older "
-                 "than staleness");
-  visitor("deadline_seconds", deadline_seconds, at_least(0),
-          "cut-off: simulated seconds after which the server goes on");
-  visitor("wait_for", wait_for, at_least(0),
-          "over-commit, bounded-staleness: answers that the server waits for");
-  visitor("staleness", staleness, at_least(0),
-          "bounded-staleness: most steps of the server that a report may be behind");
-  visitor("compute_seconds", compute_seconds, at_least(0),
-          "simulated seconds of a local step (median)");
-  visitor("compute_sigma", compute_sigma, at_least(0),
-          "log-normal spread of the time of each answer, the link included");
-  visitor("client_sigma", client_sigma, at_least(0),
-          "log-normal spread of the speed of clients, which they keep");
-  visitor("link_seconds", link_seconds, at_least(0), "simulated latency of one way");
-  visitor("link_rate", link_rate, at_least(0),
-          "simulated bytes per second of a link; 0 = no limit");
-  visitor("speeds", speeds,
-          "file of the clients' compute_seconds and link_seconds (docs/file-formats.md); empty = "
-          "by the options");
+  policy.visit(visitor, "policy", "when the server goes on (`echelon list policies`)");
+  if (is_asynchronous()) {
+    for (const char* const name : {"clients", "probability", "dropout", "return_seconds", "minimum",
+                                   "weighting", "availability"}) {
+      visitor.unread(name, "by " + synchronous_policies() + "; this run uses " + policy->name);
+    }
+  } else {
+    visit_sampling(visitor, *this);
+  }
+  visit_clock(visitor, *this);
   visitor.operational(true);
   visitor("memory", memory, at_least(0),
           "most GB (1e9 bytes) that a rank may take for the run, checked before it starts; state "
@@ -68,9 +100,12 @@ void ParticipationOptions::visit(OptionVisitor& visitor) {
 
 bool ParticipationOptions::is_on(AgentId seats) const {
   const bool rotates = clients > seats;
-  const bool timed = compute_seconds > 0 || link_seconds > 0 || link_rate > 0 || !speeds.empty();
   return rotates || probability < 1 || dropout > 0 || !availability.empty() || minimum > 1 ||
-         policy != "wait-for-all" || timed || clients > 0;
+         !policy->uses_all_responses || is_timed() || clients > 0;
+}
+
+bool ParticipationOptions::is_timed() const {
+  return compute_seconds > 0 || link_seconds > 0 || link_rate > 0 || !speeds.empty();
 }
 
 Participation::Participation(const ParticipationOptions& options, AgentId seats,
@@ -110,24 +145,14 @@ void Participation::check() const {
           "participation.availability: ", options_.availability, " ends after ", trace_rounds_,
           " rounds, but the run makes ", shape_.rounds,
           "; choose run.iterations <= ", trace_rounds_ * shape_.local_steps, " or a longer trace");
-  const std::string& policy = options_.policy;
-  require(policy != "cut-off" || options_.deadline_seconds > 0, ErrorKind::usage,
-          "participation.policy = cut-off with participation.deadline_seconds = 0: no answer could "
-          "arrive; give the seconds that a round may take");
-  const bool counts = policy == "over-commit" || policy == "bounded-staleness";
-  require(!counts || (options_.wait_for >= 1 && options_.wait_for <= seats_), ErrorKind::usage,
-          "participation.wait_for = ", options_.wait_for, ": policy ", policy,
-          " waits for 1 to network.agents = ", seats_, " answers; choose a number in between");
-  require(
-      !is_asynchronous() || options_.staleness >= 1, ErrorKind::usage,
-      "participation.staleness = 0: every report would have to be of the server's newest value, "
-      "which is policy wait-for-all; choose 1 or more");
+  const PolicyEntry& policy = *options_.policy;
+  policy.check(options_.policy.options(), seats_);
   const bool simple = options_.clients <= seats_ && options_.probability == 1 &&
                       options_.dropout == 0 && trace_rounds_ == 0;
-  require(!is_asynchronous() || simple, ErrorKind::usage,
-          "participation.policy = bounded-staleness is for agents that are always there; leave out "
-          "participation.clients, probability, dropout and availability, or choose one of ",
-          policies);
+  require(!is_asynchronous() || simple, ErrorKind::usage, "participation.policy = ", policy.name,
+          " is for agents that are always there; leave out participation.clients, probability, "
+          "dropout and availability, or choose one of ",
+          synchronous_policies());
   require(options_.dropout < 1 || options_.return_seconds > 0, ErrorKind::usage,
           "participation.dropout = 1: nobody would ever answer; choose less than 1");
 }
@@ -154,7 +179,7 @@ bool Participation::is_there(ClientId client, std::int64_t round) const {
 
 bool Participation::is_full() const {
   const bool always = options_.probability == 1 && options_.dropout == 0 && trace_rounds_ == 0;
-  return always && options_.policy == "wait-for-all" && clients_ % seats_ == 0;
+  return always && options_.policy->uses_all_responses && clients_ % seats_ == 0;
 }
 
 std::int64_t Participation::group_size(AgentId seat) const {
@@ -279,22 +304,14 @@ double Participation::close_round() {
     if (present.place >= 0 && !present.answers) left = std::max(left, present.seconds);
   }
   std::sort(answers.begin(), answers.end());
-  std::size_t heard = answers.size();
-  double end = answers.empty() ? left : std::max(left, answers.back().first);
-  if (options_.policy == "cut-off") {
-    const double deadline = options_.deadline_seconds;
-    heard = 0;
-    while (heard < answers.size() && answers[heard].first <= deadline) ++heard;
-    end = heard == answers.size() && left == 0 ? end : deadline;
-  } else if (options_.policy == "over-commit") {
-    heard = std::min(heard, static_cast<std::size_t>(options_.wait_for));
-    if (heard == static_cast<std::size_t>(options_.wait_for)) end = answers[heard - 1].first;
-  }
-  for (std::size_t i = heard; i < answers.size(); ++i) {
+  std::vector<double> times;
+  for (const auto& answer : answers) times.push_back(answer.first);
+  const RoundEnd end = options_.policy->end_round(options_.policy.options(), times, left);
+  for (std::size_t i = end.used; i < answers.size(); ++i) {
     present_[index(answers[i].second)].answers = false;
   }
-  answering_ = static_cast<std::int64_t>(heard);
-  return end;
+  answering_ = static_cast<std::int64_t>(end.used);
+  return end.seconds;
 }
 
 void Participation::weigh() {
@@ -314,19 +331,14 @@ void Participation::weigh() {
   }
 }
 
-// Every agent works all the time; a step of the server takes the reports that are there once
-// `wait_for` of them are, and those of agents whose last report would become too old.
+// Every agent works all the time; who has reported goes on from the server's new value.
 void Participation::simulate_asynchronous(std::int64_t step) {
   if (step == 0) {
     for (AgentId s = 0; s < seats_; ++s) jobs_[index(s)].done = duration(s, 0);
   }
-  std::vector<double> done;
-  for (const Job& own : jobs_) done.push_back(own.done);
-  std::nth_element(done.begin(), done.begin() + (options_.wait_for - 1), done.end());
-  double now = std::max(seconds_, done[static_cast<std::size_t>(options_.wait_for - 1)]);
-  for (const Job& own : jobs_) {
-    if (step - own.version >= options_.staleness) now = std::max(now, own.done);
-  }
+  std::vector<Report> reports;
+  for (const Job& own : jobs_) reports.push_back({own.done, step - own.version});
+  const double now = options_.policy->next_step(options_.policy.options(), reports, seconds_);
   answering_ = 0;
   for (AgentId s = 0; s < seats_; ++s) {
     Job& own = jobs_[index(s)];
@@ -340,7 +352,6 @@ void Participation::simulate_asynchronous(std::int64_t step) {
     own = {
         .done = now + duration(s, own.number + 1), .number = own.number + 1, .version = step + 1};
   }
-  ECHELON_ASSERT(largest_staleness_ <= options_.staleness);
   seconds_ = now;
   answers_in_all_ += answering_;
 }

@@ -50,7 +50,7 @@ const Column participation_columns[] = {
     {"answers", "1", "participants' answers that the server has used"},
     {"skipped_rounds", "1", "rounds with too few answers, which changed nothing"},
     {"largest_staleness", "1",
-     "largest age of a report that was used, in steps of the server (bounded-staleness)"},
+     "largest age of a report that was used, in steps of the server (asynchronous policies)"},
 };
 
 }  // namespace

@@ -138,11 +138,17 @@ Settings asynchronous(std::int64_t iterations) {
                                                {"metrics.every", "1000000"}};
 }
 
+/// The same, whose server waits for all.
+Settings waiting(Settings settings) {
+  settings.erase("participation.wait_for");
+  settings.erase("participation.staleness");
+  return settings +
+         Settings{{"consensus.strategy", "all-reduce"}, {"participation.policy", "wait-for-all"}};
+}
+
 TEST(StaleServer, EndsWhereTheSynchronousMethodDoes) {
   const Ending stale = end_of(asynchronous(40000));
-  const Ending exact =
-      end_of(asynchronous(40000) + Settings{{"consensus.strategy", "all-reduce"},
-                                            {"participation.policy", "wait-for-all"}});
+  const Ending exact = end_of(waiting(asynchronous(40000)));
   EXPECT_LT((stale.x - exact.x).norm(), 1e-9);
   EXPECT_LT(stale.consensus_error, 1e-18);
 }
@@ -154,10 +160,8 @@ TEST(StaleServer, TakesLessSimulatedTime) {
   for (const char* const key : {"inner_steps", "lambda", "lambda_increment"}) {
     soba.erase(std::string("method.") + key);
   }
-  const Settings waiting{{"consensus.strategy", "all-reduce"},
-                         {"participation.policy", "wait-for-all"}};
   const auto stale = run(soba, MPI_COMM_WORLD, Status::target_reached);
-  const auto all = run(soba + waiting, MPI_COMM_WORLD, Status::target_reached);
+  const auto all = run(waiting(soba), MPI_COMM_WORLD, Status::target_reached);
   EXPECT_LT(stale.at("simulated_seconds"), all.at("simulated_seconds"));
   EXPECT_LE(stale.at("largest_staleness"), 15);
   EXPECT_GT(stale.at("largest_staleness"), 1);

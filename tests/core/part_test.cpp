@@ -87,6 +87,26 @@ TEST(Chosen, HasTheDefaultsOfItsPartAndCopiesThem) {
   EXPECT_THROW(Chosen<Vehicle>(vehicles(), "raft"), Error);
 }
 
+TEST(Chosen, IsSetByAProgramAndRefusedWhereItIsUsed) {
+  Chosen<Vehicle> vehicle(vehicles(), "sledge");
+  vehicle = "BOAT";
+  EXPECT_EQ(vehicle->name, "ship");
+  vehicle.set("masts", 7);
+  EXPECT_EQ(vehicle.as<ShipOptions>().masts, 7);
+  EXPECT_NE(error_of([&] { vehicle.set("mast", 7); }).find("ship has no option `mast`"),
+            std::string::npos);
+  EXPECT_NE(error_of([&] { vehicle.set("masts", 7.5); }).find("a whole number"),
+            std::string::npos);
+  vehicle = "ship";
+  EXPECT_EQ(vehicle.as<ShipOptions>().masts, 1);  // the defaults again
+  vehicle = "shi";
+  EXPECT_EQ(error_of([&] { static_cast<void>(vehicle->name); }),
+            "there is no vehicle called `shi`; the nearest is `ship`");
+  EXPECT_NE(error_of([&] { vehicle.set("masts", 7); }).find("`shi`"), std::string::npos);
+  vehicle = "ship";
+  EXPECT_EQ(vehicle->name, "ship");
+}
+
 /// What remains of `given` once a vehicle of section `travel` has been read.
 struct Read {
   explicit Read(const std::vector<std::pair<std::string, std::string>>& given) {
@@ -144,6 +164,47 @@ TEST(RequireAllRead, ReportsAllKeysAtOnce) {
             "trip.ini:7: there is no option `travel.bye` in this composition; the nearest is "
             "`travel.by`\n"
             "trip.ini:7: travel.masts is read by ship; this run uses sledge");
+}
+
+struct Weather {
+  double wind = 0;
+  double gusts = 1;
+
+  void visit(OptionVisitor& visitor) {
+    visitor("wind", wind, at_least(0), "in knots");
+    if (wind > 0) {
+      visitor("gusts", gusts, at_least(1), "as multiples of the wind");
+    } else {
+      visitor.unread("gusts", "if wind is above 0");
+    }
+  }
+};
+
+TEST(RequireAllRead, SaysUnderWhichConditionAnOptionIsRead) {
+  const auto refusal = [](const std::string& wind) {
+    Configuration configuration;
+    configuration.set("weather.wind", wind, "test");
+    configuration.set("weather.gusts", "2", "test");
+    Weather weather;
+    configuration.read("weather", weather);
+    return error_of([&] { configuration.require_all_read(); });
+  };
+  EXPECT_EQ(refusal("0"), "test: weather.gusts is read if wind is above 0");
+  EXPECT_EQ(refusal("3"), "none");
+}
+
+TEST(Configuration, SuggestionsYieldToTheUserAndNeedNoReader) {
+  Configuration configuration;
+  configuration.set("weather.wind", "3", "user");
+  configuration.suggest("weather.wind", "5", "preset");
+  configuration.suggest("weather.gusts", "2", "preset");
+  configuration.suggest("weather.rain", "yes", "preset");
+  Weather weather;
+  configuration.read("weather", weather);
+  configuration.require_all_read();
+  EXPECT_EQ(weather.wind, 3);
+  EXPECT_EQ(weather.gusts, 2);
+  EXPECT_FALSE(Configuration::unpacked(configuration.packed()).has("weather.gusts"));
 }
 
 TEST(Configuration, TakesFromAnotherSectionWhatOneDoesNotGive) {

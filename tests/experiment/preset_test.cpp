@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <set>
 
 #include "catalog_names.hpp"
@@ -101,6 +102,18 @@ TEST_P(EveryPreset, CostsWhatDescribeSays) {
   EXPECT_FALSE(predicted.traffic_text().empty());
 }
 
+// What a preset suggests is no error if nothing reads it, so this looks for settings of no use.
+TEST_P(EveryPreset, SuggestsOnlyWhatItsPartsRead) {
+  const Experiment experiment(Communicator(MPI_COMM_SELF), configuration_of(settings),
+                              FileDataSource());
+  std::set<std::string> read;
+  for (const auto& option : experiment.configuration().declared()) read.insert(option.name);
+  const auto& presets = preset_catalog();
+  const auto preset = std::find_if(presets.begin(), presets.end(),
+                                   [&](const Preset& own) { return own.name == GetParam(); });
+  for (const auto& [key, value] : preset->settings) EXPECT_EQ(read.count(key), 1u) << key;
+}
+
 INSTANTIATE_TEST_SUITE_P(Catalog, EveryPreset, testing_support::every_name(preset_catalog()),
                          testing_support::suffix);
 
@@ -124,6 +137,18 @@ TEST(Presets, YieldToWhatIsGiven) {
   EXPECT_EQ(general.consensus.upper->name, "gossip-atc");
   const Configuration same = configuration;
   EXPECT_NE(same.packed().find("method.alpha\n0.5\n"), std::string::npos);
+}
+
+TEST(Presets, LetAUserReplaceThePartThatReadsTheirSettings) {
+  const Settings settings{{"run.preset", "async-penalty"},
+                          {"problem.name", "quadratic"},
+                          {"consensus.strategy", "all-reduce"},
+                          {"participation.policy", "wait-for-all"}};
+  const Experiment experiment(Communicator(MPI_COMM_SELF), configuration_of(settings),
+                              FileDataSource());
+  const std::string resolved = experiment.configuration().resolved();
+  EXPECT_EQ(resolved.find("staleness"), std::string::npos);
+  EXPECT_NE(resolved.find("compute_sigma = 1\n"), std::string::npos);
 }
 
 TEST(Presets, RefuseAnUnknownNameWithTheNearest) {

@@ -5,8 +5,10 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <map>
 #include <set>
 
+#include "echelon/core/configuration.hpp"
 #include "echelon/core/error.hpp"
 #include "echelon/participation/client_states.hpp"
 
@@ -20,6 +22,15 @@ std::string refusal(const std::function<void()>& action) {
     return error.what();
   }
   return "";
+}
+
+Chosen<PolicyEntry> policy(const std::string& name,
+                           const std::map<std::string, double>& numbers = {},
+                           const std::map<std::string, std::int64_t>& counts = {}) {
+  Chosen<PolicyEntry> chosen(policy_catalog(), name);
+  for (const auto& [option, value] : numbers) chosen.set(option, value);
+  for (const auto& [option, value] : counts) chosen.set(option, value);
+  return chosen;
 }
 
 TEST(Participation, EveryClientTakesPartEquallyOften) {
@@ -106,8 +117,8 @@ TEST(Participation, PoliciesEndRoundsWhenTheySay) {
     return participation.seconds();
   };
   const double all = seconds_of({});
-  const double half = seconds_of({.policy = "over-commit", .wait_for = 4});
-  const double cut = seconds_of({.policy = "cut-off", .deadline_seconds = 0.1});
+  const double half = seconds_of({.policy = policy("over-commit", {}, {{"wait_for", 4}})});
+  const double cut = seconds_of({.policy = policy("cut-off", {{"deadline_seconds", 0.1}})});
   EXPECT_GT(all, 2.5 * half);
   EXPECT_LE(cut, 1000 * 0.1);
   EXPECT_GT(cut, 900 * 0.1);
@@ -130,15 +141,14 @@ TEST(Participation, ThoseWhoComeBackAnswerLater) {
   const ParticipationOptions leave{.dropout = 0.5, .compute_seconds = 1};
   ParticipationOptions come_back = leave;
   come_back.return_seconds = 10;
-  come_back.policy = "cut-off";
-  come_back.deadline_seconds = 5;
+  come_back.policy = policy("cut-off", {{"deadline_seconds", 5}});
   Participation lost(leave, 6, {}, 2), late(come_back, 6, {}, 2);
   for (std::uint64_t k = 0; k < 200; ++k) {
     lost.begin(k);
     late.begin(k);
     EXPECT_EQ(lost.answering(), late.answering());
   }
-  come_back.deadline_seconds = 20;
+  come_back.policy.set("deadline_seconds", 20);
   Participation patient(come_back, 6, {}, 2);
   patient.begin(0);
   EXPECT_EQ(patient.answering(), 6);
@@ -160,12 +170,11 @@ TEST(Participation, FollowsATrace) {
 }
 
 TEST(Participation, StalenessIsBoundedAndFastAgentsReportMoreOften) {
-  const ParticipationOptions options{.policy = "bounded-staleness",
-                                     .wait_for = 3,
-                                     .staleness = 5,
-                                     .compute_seconds = 0.03,
-                                     .compute_sigma = 1,
-                                     .client_sigma = 1};
+  const ParticipationOptions options{
+      .policy = policy("bounded-staleness", {}, {{"wait_for", 3}, {"staleness", 5}}),
+      .compute_seconds = 0.03,
+      .compute_sigma = 1,
+      .client_sigma = 1};
   Participation participation(options, 9, {}, 4);
   std::vector<int> last(9, 0);
   std::vector<int> reports(9, 0);
@@ -211,10 +220,12 @@ TEST(Participation, RefusesWhatCannotBe) {
   };
   contains(why({.clients = 3}), "choose network.agents <= 3");
   contains(why({.minimum = 5}), "choose at most 4");
-  contains(why({.policy = "cut-off"}), "deadline_seconds");
-  contains(why({.policy = "over-commit", .wait_for = 5}), "1 to network.agents = 4");
-  contains(why({.policy = "bounded-staleness", .wait_for = 2}), "choose 1 or more");
-  contains(why({.clients = 8, .policy = "bounded-staleness", .wait_for = 2, .staleness = 3}),
+  contains(why({.policy = policy("cut-off")}), "deadline_seconds");
+  contains(why({.policy = policy("over-commit", {}, {{"wait_for", 5}})}),
+           "1 to network.agents = 4");
+  contains(why({.policy = policy("bounded-staleness", {}, {{"wait_for", 2}})}), "choose 1 or more");
+  contains(why({.clients = 8,
+                .policy = policy("bounded-staleness", {}, {{"wait_for", 2}, {"staleness", 3}})}),
            "always there");
   contains(why({.dropout = 1}), "choose less than 1");
   contains(why({.availability = "trace"}, {.local_steps = 5, .rounds = 10}, {.rounds = 8}),
@@ -222,6 +233,76 @@ TEST(Participation, RefusesWhatCannotBe) {
   contains(why({}, {.rounds = 3}, {.rounds = 5, .intervals = {{4, 0, 1}}}), "clients 0 to 3");
   contains(why({}, {}, {}, {.compute_seconds = {1, 2}, .link_seconds = {0, 0}}),
            "give one line per client");
+}
+
+using Keys = std::map<std::string, std::string>;
+
+/// Section `participation` with these values, or why it is refused.
+std::string resolved(const Keys& keys) {
+  Configuration configuration;
+  for (const auto& [key, value] : keys) configuration.set("participation." + key, value, "test");
+  ParticipationOptions options;
+  configuration.read("participation", options);
+  configuration.require_all_read({axis_of(policy_catalog(), "participation", "policy")});
+  return configuration.resolved();
+}
+
+TEST(ParticipationOptions, ArePoliciesOwnAndRefusedWithOthers) {
+  const std::map<std::string, std::set<std::string>> reads{
+      {"wait-for-all", {}},
+      {"cut-off", {"deadline_seconds"}},
+      {"over-commit", {"wait_for"}},
+      {"bounded-staleness", {"wait_for", "staleness"}}};
+  const std::set<std::string> sampling{"clients", "probability", "dropout",
+                                       "minimum", "weighting",   "availability"};
+  const Keys values{
+      {"deadline_seconds", "3"}, {"wait_for", "2"},         {"staleness", "4"},
+      {"clients", "9"},          {"probability", "0.5"},    {"dropout", "0.25"},
+      {"minimum", "2"},          {"weighting", "unbiased"}, {"availability", "trace"}};
+  ASSERT_EQ(policy_catalog().size(), reads.size());
+  for (const auto& [name, own] : reads) {
+    const PolicyEntry& entry = policy_catalog().at(name);
+    EXPECT_NE(entry.end_round == nullptr, entry.next_step == nullptr);
+    for (const auto& [key, value] : values) {
+      SCOPED_TRACE(name + " with " + key);
+      const Keys with{{"policy", name}, {key, value}};
+      const bool is_read = sampling.count(key) > 0 ? !entry.is_asynchronous() : own.count(key) > 0;
+      if (is_read) {
+        EXPECT_NE(resolved(with), resolved({{"policy", name}}));
+        EXPECT_NE(resolved(with).find(key + " = " + value + "\n"), std::string::npos);
+        continue;
+      }
+      const std::string why = refusal([&] { resolved(with); });
+      EXPECT_NE(why.find("participation." + key + " is read by "), std::string::npos) << why;
+      EXPECT_NE(why.find("; this run uses " + name), std::string::npos) << why;
+      for (const auto& [other, keys] : reads) {
+        const bool reader = sampling.count(key) > 0 ? !policy_catalog().at(other).is_asynchronous()
+                                                    : keys.count(key) > 0;
+        if (other != name) EXPECT_EQ(why.find(other) != std::string::npos, reader) << why;
+      }
+    }
+  }
+}
+
+TEST(ParticipationOptions, ThatChangeNothingAreRefused) {
+  const auto expect_refused = [](const Keys& keys, const std::string& why) {
+    const std::string message = refusal([&] { resolved(keys); });
+    EXPECT_NE(message.find(why), std::string::npos) << message;
+  };
+  expect_refused({{"return_seconds", "3"}}, "return_seconds is read if dropout is above 0");
+  expect_refused({{"compute_sigma", "1"}}, "compute_sigma is read if there are times");
+  expect_refused({{"client_sigma", "1"}}, "client_sigma is read if there are times");
+  expect_refused({{"speeds", "speeds.txt"}, {"compute_seconds", "1"}}, "if speeds is empty");
+  expect_refused({{"speeds", "speeds.txt"}, {"link_seconds", "1"}}, "if speeds is empty");
+  for (const Keys& keys :
+       {Keys{{"return_seconds", "3"}, {"dropout", "0.1"}},
+        Keys{{"compute_sigma", "1"}, {"client_sigma", "1"}, {"speeds", "speeds.txt"}},
+        Keys{{"compute_sigma", "1"}, {"link_rate", "1000"}},
+        Keys{{"client_sigma", "1"}, {"link_seconds", "0.1"}, {"compute_seconds", "1"}}}) {
+    for (const auto& [key, value] : keys) {
+      EXPECT_NE(resolved(keys).find(key + " = " + value + "\n"), std::string::npos) << key;
+    }
+  }
 }
 
 TEST(ClientStates, FollowTheirClientsInMemoryAndInAFile) {

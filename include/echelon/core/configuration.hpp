@@ -21,6 +21,10 @@ class Configuration {
   /// command line.
   void set(const std::string& key, const std::string& value, const std::string& origin);
 
+  /// Of a preset: holds unless the user gives the key, and is no error if nothing reads it, so that
+  /// a user may replace the part that would.
+  void suggest(const std::string& key, const std::string& value, const std::string& origin);
+
   /// Sets every option of `options` that was given, checks it, and records the declaration for
   /// `resolved`. What `section` does not give is taken from the section `otherwise`.
   template <class Options>
@@ -39,7 +43,7 @@ class Configuration {
   /// `axes` do, or the nearest known name.
   void require_all_read(const std::vector<PartAxis>& axes = {}) const;
 
-  /// What was given, as text for another rank, and from it.
+  /// What the user gave, as text for another rank, and from it.
   std::string packed() const;
   static Configuration unpacked(const std::string& text);
 
@@ -57,6 +61,7 @@ class Configuration {
   struct Given {
     std::string value;
     std::string origin;
+    bool suggested = false;
   };
   class Reader;
 
@@ -70,7 +75,8 @@ class Configuration {
   std::map<std::string, Given> given_;
   std::set<std::string> read_;  ///< of the given keys
   std::vector<OptionDescription> declared_;
-  std::map<std::string, std::string> conditions_;  ///< under which options that are not read would be
+  std::map<std::string, std::string>
+      conditions_;  ///< under which options that are not read would be
 };
 
 }  // namespace echelon

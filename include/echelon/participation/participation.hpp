@@ -15,7 +15,9 @@
 
 #include "echelon/core/agents.hpp"
 #include "echelon/core/options.hpp"
+#include "echelon/core/part.hpp"
 #include "echelon/core/state.hpp"
+#include "echelon/participation/policy.hpp"
 
 namespace echelon {
 
@@ -23,6 +25,8 @@ class ClientStates;
 
 using ClientId = std::int64_t;
 
+/// Section `participation`. Asynchronous policies read neither `clients` nor anything else of
+/// sampled clients; spreads of times are read if some time is not 0.
 struct ParticipationOptions {
   std::int64_t clients = 0;
   double probability = 1;
@@ -31,10 +35,7 @@ struct ParticipationOptions {
   std::int64_t minimum = 1;
   std::string weighting = "normalized";
   std::string availability;
-  std::string policy = "wait-for-all";
-  double deadline_seconds = 0;
-  std::int64_t wait_for = 0;
-  std::int64_t staleness = 0;
+  Chosen<PolicyEntry> policy{policy_catalog(), "wait-for-all"};
   double compute_seconds = 0;
   double compute_sigma = 0;
   double client_sigma = 0;
@@ -43,10 +44,12 @@ struct ParticipationOptions {
   std::string speeds;
   double memory = 0;
 
-  void visit(OptionVisitor& visitor);  ///< section `participation`
+  void visit(OptionVisitor& visitor);
   /// True if anything of this section is asked for.
   bool is_on(AgentId seats) const;
-  bool is_asynchronous() const { return policy == "bounded-staleness"; }
+  /// True if the simulated clock moves.
+  bool is_timed() const;
+  bool is_asynchronous() const { return policy->is_asynchronous(); }
 };
 
 /// Rounds in which clients are there: [first, last], both counted from 0.
@@ -157,7 +160,7 @@ class Participation {
   void simulate(std::int64_t round);
   void take_seat(AgentId seat, std::int64_t round, Present& present) const;
   double duration(ClientId client, std::int64_t job) const;
-  /// Who of those with an answer is heard, and when the round ends.
+  /// Selects the answers that the server uses; returns how many seconds the round takes.
   double close_round();
   void weigh();
   void simulate_asynchronous(std::int64_t step);
