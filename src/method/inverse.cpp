@@ -40,37 +40,41 @@ void apply_inverse(const HessianFactors& hessian, double damping, Eigen::Ref<Vec
 
 }  // namespace
 
-InverseHessian::InverseHessian(const MethodContext& context, const InverseOptions& options,
-                               Products products)
-    : problem_(context.problem),
+InverseHessian::InverseHessian(MethodBase& method, const InverseOptions& options,
+                               const Products& products, const AgentView& x, const AgentView& y)
+    : method_(method),
       options_(options),
-      products_(products),
-      mean_(context, options.alone),
-      seed_(context.seed),
-      solution_(problem_.lower_dimension(), context.network.agents().count()),
-      direction_(problem_.lower_dimension(), context.network.agents().count()),
-      hv_(problem_.lower_dimension(), context.network.agents().count()) {
-  if (!options.by_factors()) return;
-  require(!problem_.is_regularized(), ErrorKind::usage,
+      x_(x),
+      y_(y),
+      mean_(method.context, options.alone),
+      direction_(method.q, method.m),
+      hd_(hessian_times(products, x, y, direction_)),
+      product_(method, {&hd_}),
+      solution_(method.q, method.m) {
+  if (options.by_factors()) require_factors();
+}
+
+void InverseHessian::require_factors() const {
+  BilevelProblem& problem = method_.problem;
+  require(!problem.is_regularized(), ErrorKind::usage,
           "method.inverse = woodfisher with problem.tikhonov: the problem gives the factors of H "
           "without the regularization; choose cg");
-  if (context.network.agents().count() == 0) return;
-  const VectorXd x = problem_.start_x();
-  const VectorXd y = problem_.start_y();
-  const auto factors = problem_.hessian_factors(0, {x.data(), x.size()}, {y.data(), y.size()});
+  if (method_.m == 0) return;
+  const VectorXd x = problem.start_x();
+  const VectorXd y = problem.start_y();
+  const auto factors = problem.hessian_factors(0, {x.data(), x.size()}, {y.data(), y.size()});
   require(factors.has_value(), ErrorKind::usage,
           "method.inverse = woodfisher: this problem gives no factors of its Hessian; choose cg or "
           "neumann");
 }
 
-void InverseHessian::apply(const Sample& sample, const AgentView& x, const AgentView& y,
-                           AgentMatrix& v) {
+void InverseHessian::operator()(const Evaluation& call, AgentView& v) {
   if (options_.inverse == "cg") {
-    conjugate_gradients(sample, x, y, v);
+    conjugate_gradients(call, v);
   } else if (options_.inverse == "neumann") {
-    neumann(sample, x, y, v);
+    neumann(call, v);
   } else if (options_.by_factors()) {
-    woodfisher(x, y, v);
+    woodfisher(call, v);
   } else {
     v *= options_.eta;
   }
@@ -78,9 +82,8 @@ void InverseHessian::apply(const Sample& sample, const AgentView& x, const Agent
 
 // An agent stops where curvature is not positive or the residual is small, by d = 0; its products
 // are free then. Means go on, since ranks without agents cannot know.
-void InverseHessian::conjugate_gradients(const Sample& sample, const AgentView& x,
-                                         const AgentView& y, AgentMatrix& v) {
-  AgentMatrix& residual = v;
+void InverseHessian::conjugate_gradients(const Evaluation& call, AgentView& v) {
+  AgentView& residual = v;
   std::vector<double> goal, square;
   for (Index i = 0; i < v.cols(); ++i) {
     square.push_back(residual.col(i).squaredNorm());
@@ -89,12 +92,12 @@ void InverseHessian::conjugate_gradients(const Sample& sample, const AgentView& 
   direction_.copy_from(residual);
   solution_.setZero();
   for (std::int64_t t = 0; t < options_.solver_steps; ++t) {
-    products_(sample, {x, y, direction_, &hv_, nullptr});
-    mean_(hv_);
-    parallel_for(static_cast<int>(v.cols()), [&](int i) {
+    product_(call);
+    mean_(hd_);
+    parallel_for(method_.m, [&](int i) {
       const auto place = static_cast<std::size_t>(i);
       auto d = direction_.col(i);
-      auto hd = hv_.col(i);
+      auto hd = hd_.col(i);
       hd += options_.damping * d;
       const double curvature = d.dot(hd);
       if (!(curvature > 0)) {
@@ -110,40 +113,35 @@ void InverseHessian::conjugate_gradients(const Sample& sample, const AgentView& 
       if (next <= goal[place]) d.setZero();
     });
   }
-  v.copy_from(solution_);
+  v = solution_;
 }
 
-void InverseHessian::neumann(const Sample& sample, const AgentView& x, const AgentView& y,
-                             AgentMatrix& v) {
-  if (options_.truncation == "random") {
-    const auto terms = static_cast<std::uint64_t>(options_.solver_steps);
-    const auto last = static_cast<std::int64_t>(
-        Draws(seed_, Purpose::truncation, 0, sample.iteration, sample.step).below(terms));
-    for (std::int64_t j = 1; j <= last; ++j) neumann_step(sample, j, x, y, v);
-    v *= static_cast<double>(terms) * options_.eta;
-    return;
+/// d <- d - eta H d from d = v on; v <- eta times the sum of all d, or times Q and a random one.
+void InverseHessian::neumann(const Evaluation& call, AgentView& v) {
+  const Sample sample = call.sample();
+  const auto terms = static_cast<std::uint64_t>(options_.solver_steps);
+  std::uint64_t last = terms;
+  if (options_.is_random()) {
+    Draws draws(method_.context.seed, Purpose::truncation, 0, sample.iteration, sample.step);
+    last = draws.below(terms);
   }
   direction_.copy_from(v);
-  for (std::int64_t j = 1; j <= options_.solver_steps; ++j) {
-    neumann_step(sample, j, x, y, direction_);
-    v += direction_;
+  for (std::uint64_t j = 1; j <= last; ++j) {
+    Sample own = sample;
+    own.stream += static_cast<std::uint32_t>(j);
+    product_(call.with(own));
+    mean_(hd_);
+    direction_ -= options_.eta * hd_;
+    if (!options_.is_random()) v += direction_;
   }
-  v *= options_.eta;
+  if (options_.is_random()) v = direction_;
+  v *= options_.is_random() ? static_cast<double>(terms) * options_.eta : options_.eta;
 }
 
-/// u <- u - eta H u
-void InverseHessian::neumann_step(const Sample& sample, std::int64_t j, const AgentView& x,
-                                  const AgentView& y, AgentMatrix& u) {
-  Sample own = sample;
-  own.stream += static_cast<std::uint32_t>(j);
-  products_(own, {x, y, u, &hv_, nullptr});
-  mean_(hv_);
-  u -= options_.eta * hv_;
-}
-
-void InverseHessian::woodfisher(const AgentView& x, const AgentView& y, AgentMatrix& v) {
-  parallel_for(static_cast<int>(v.cols()), [&](int i) {
-    const auto factors = problem_.hessian_factors(i, column(x, i), column(y, i));
+void InverseHessian::woodfisher(const Evaluation& call, AgentView& v) {
+  const AgentView &x = call.at(x_), &y = call.at(y_);
+  parallel_for(method_.m, [&](int i) {
+    const auto factors = method_.problem.hessian_factors(i, column(x, i), column(y, i));
     apply_inverse(factors.value(), options_.damping, v.col(i));
   });
   mean_(v);

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <string>
 
-#include "echelon/method/products.hpp"
+#include "echelon/method/terms.hpp"
 
 namespace echelon::detail {
 
@@ -17,68 +17,57 @@ struct InverseOptions {
   bool alone = false;
 
   void visit(OptionVisitor& visitor) {
-    visitor.choice(
-        "inverse", inverse, {"cg", "neumann", "woodfisher", "identity", "one-step"},
-        "how H v = fy is solved: conjugate gradients; the series eta sum (1 - eta H)^j fy; "
-        "the factors of H that the problem gives; v = eta fy; or v = eta fy(x, y - eta gy), "
-        "with fx there too");
+    visitor.choice("inverse", inverse, {"cg", "neumann", "woodfisher", "identity", "one-step"},
+                   "solver of H v = fy: conjugate gradients; the series eta sum (1 - eta H)^j fy; "
+                   "the factors of H that the problem gives; v = eta fy; or v = eta fy(x, y - eta "
+                   "gy), with fx at the same point");
     visitor("solver_steps", solver_steps, at_least(1),
-            "cg: steps; neumann: Q, terms after the first");
+            "steps of cg, or terms of neumann after the first (Q)");
     visitor("eta", eta, above(0),
-            "step of neumann, below 2 / L_g; what stands for the inverse in identity and one-step");
+            "step size of neumann, below 2 / L_g; replaces the inverse in identity and one-step");
     visitor.choice("truncation", truncation, {"sum", "random"},
-                   "neumann: all terms, or Q eta times one of the first Q at random (unbiased for "
-                   "their sum)");
-    visitor("damping", damping, at_least(0), "cg, woodfisher: added to the diagonal of H");
-    visitor(
-        "alone", alone,
-        "each agent solves with its own H and fy: nothing to average, but biased where agents of "
-        "a shared lower level differ");
+                   "terms of neumann: all, or one of the first Q at random, times Q eta (unbiased)");
+    visitor("damping", damping, at_least(0), "number added to the diagonal of H; cg, woodfisher");
+    visitor("alone", alone,
+            "each agent solves with its own H and fy: no averages, but biased where agents of a "
+            "shared lower level differ");
   }
 
-  bool solves() const { return inverse == "cg" || inverse == "neumann"; }
-  /// Conjugate gradients stop when they have converged; random truncation draws the number of
-  /// terms.
-  MethodCost::Count count() const {
-    if (inverse == "cg") return MethodCost::Count::at_most;
-    const bool draws = inverse == "neumann" && truncation == "random";
-    return draws ? MethodCost::Count::on_average : MethodCost::Count::exact;
-  }
-  bool by_factors() const { return inverse == "woodfisher"; }
   bool one_step() const { return inverse == "one-step"; }
-  /// Products H v per solve; in the mean, if random.
-  double products() const {
-    const auto steps = static_cast<double>(solver_steps);
-    if (!solves()) return 0;
-    return inverse == "neumann" && truncation == "random" ? (steps - 1) / 2 : steps;
+  bool by_factors() const { return inverse == "woodfisher"; }
+  bool is_random() const { return inverse == "neumann" && truncation == "random"; }
+  Varies varies() const {
+    return inverse == "cg" ? Varies::at_most : is_random() ? Varies::on_average : Varies::exact;
   }
 };
 
-/// v <- H^-1 v for each local agent: with the mean Hessian of all agents and a v that is the same
-/// for all, or, with a personal lower level, with each agent's own.
+/// v <- H^-1 v at (x, y) for each local agent: with the mean Hessian of all agents and a v that is
+/// the same for all, or, with a personal lower level, with each agent's own.
 class InverseHessian {
  public:
-  /// Throws a usage error if factors are wanted and the problem has none.
-  InverseHessian(const MethodContext& context, const InverseOptions& options, Products products);
+  /// Throws a usage error if factors are wanted and the problem has none. `products`, x and y
+  /// outlive it.
+  InverseHessian(MethodBase& method, const InverseOptions& options, const Products& products,
+                 const AgentView& x, const AgentView& y);
 
-  /// Draws fresh samples for the terms of a series, and the given one for conjugate gradients.
+  /// Draws fresh samples for the terms of a series; conjugate gradients use that of the call.
   /// Collective.
-  void apply(const Sample& sample, const AgentView& x, const AgentView& y, AgentMatrix& v);
+  void operator()(const Evaluation& call, AgentView& v);
 
  private:
-  void conjugate_gradients(const Sample& sample, const AgentView& x, const AgentView& y,
-                           AgentMatrix& v);
-  void neumann(const Sample& sample, const AgentView& x, const AgentView& y, AgentMatrix& v);
-  void neumann_step(const Sample& sample, std::int64_t j, const AgentView& x, const AgentView& y,
-                    AgentMatrix& u);
-  void woodfisher(const AgentView& x, const AgentView& y, AgentMatrix& v);
+  void require_factors() const;
+  void conjugate_gradients(const Evaluation& call, AgentView& v);
+  void neumann(const Evaluation& call, AgentView& v);
+  void woodfisher(const Evaluation& call, AgentView& v);
 
-  BilevelProblem& problem_;
-  InverseOptions options_;
-  Products products_;
+  MethodBase& method_;
+  const InverseOptions options_;
+  const AgentView &x_, &y_;
   ExactMean mean_;
-  std::uint64_t seed_;
-  AgentMatrix solution_, direction_, hv_;
+  Block direction_;
+  Product hd_;  ///< H direction
+  Direct product_;
+  AgentMatrix solution_;
 };
 
 }  // namespace echelon::detail

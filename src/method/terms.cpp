@@ -105,9 +105,15 @@ AgentView& Evaluation::into(AgentView& term) const {
   return found == terms_.end() ? term : *outputs_[static_cast<std::size_t>(found - terms_.begin())];
 }
 
+bool Evaluation::is_here() const {
+  return std::equal(point_.begin(), point_.end(), variables_.begin());
+}
+
 TermOracle::TermOracle(BilevelProblem& problem, const std::vector<Term*>& terms)
     : problem_(&problem) {
-  for (Term* term : terms) add(*term);
+  for (Term* term : terms) {
+    if (term != nullptr) add(*term);
+  }
   find_bases();
 }
 

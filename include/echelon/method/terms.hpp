@@ -55,6 +55,13 @@ class MethodBase : public Method {
         [name = std::move(name), &part](StateVisitor& visitor) { visitor.within(name, part); });
   }
   void carry_block(std::string name, AgentMatrix& block);
+  /// What all ranks hold with the same bits.
+  template <class Value>
+  void carry_replicated(std::string name, Value& value) {
+    carried_.push_back([name = std::move(name), &value](StateVisitor& visitor) {
+      visitor.replicated(name, value);
+    });
+  }
   /// Estimators are called estimator_0, estimator_1, ...
   void carry_estimator(GradientEstimator& estimator);
   /// The iterates to report, unless others were given before.
@@ -186,6 +193,8 @@ class Block : public AgentView {
     return *this;
   }
 
+  /// Shapes must agree.
+  void copy_from(const AgentView& other) { AgentView::operator=(other); }
   /// Uses the memory of `where`, of the same shape, from now on.
   void place(const AgentView& where);
 
@@ -274,17 +283,29 @@ class Evaluation {
       : sample_(sample), variables_(variables), point_(point), terms_(terms), outputs_(outputs) {}
 
   const Sample& sample() const { return sample_; }
+  /// The same call with another sample.
+  Evaluation with(const Sample& sample) const {
+    return {sample, variables_, point_, terms_, outputs_};
+  }
+  /// The same call with the sample of inner step t.
+  Evaluation at_step(std::int64_t t) const {
+    Sample sample = sample_;
+    sample.step = static_cast<std::uint32_t>(t);
+    return with(sample);
+  }
   /// Where a variable is in this call; what is no variable of the oracle is where it is.
   const AgentView& at(const AgentView& variable) const;
   /// Where this call writes the term; what is no output of the oracle is written to itself.
   AgentView& into(AgentView& term) const;
+  /// True if the variables are where they are now.
+  bool is_here() const;
   /// True if the variables are where they are now and the terms are written to themselves.
   bool is_own() const {
     return point_.data() == variables_.data() && outputs_.data() == terms_.data();
   }
 
  private:
-  const Sample& sample_;
+  Sample sample_;
   const Variables& variables_;
   OraclePoint point_;
   const std::vector<AgentView*>& terms_;
@@ -341,7 +362,7 @@ class TermOracle {
   std::vector<EvaluationPoint> own_upper_, own_lower_;
 };
 
-/// Terms evaluated as they are, whatever the estimator.
+/// Terms evaluated as they are, whatever the estimator. nullptr is left out.
 class Direct {
  public:
   Direct(MethodBase& method, const std::vector<Term*>& terms);
@@ -410,7 +431,8 @@ class Means {
 // Entries
 // -------------------------------------------------------------------------------------------------
 
-/// Completes the texts of an entry by the options and the constructor of the method `M`.
+/// Completes the texts of an entry by the options and the constructor of the method `M`. Options
+/// have a function `varies` where the calls of an iteration do.
 template <class M>
 MethodEntry method_entry(MethodEntry entry) {
   entry.options = typename M::Options{};
@@ -418,9 +440,15 @@ MethodEntry method_entry(MethodEntry entry) {
                   const PartOptions& options) -> std::unique_ptr<Method> {
     return std::make_unique<M>(context, options.as<typename M::Options>());
   };
-  entry.varies = [](const PartOptions& options) {
-    return options.as<typename M::Options>().cost().count;
-  };
+  if constexpr (requires(const typename M::Options& options) { options.varies(); }) {
+    entry.varies = [](const PartOptions& options) {
+      return options.as<typename M::Options>().varies();
+    };
+  } else if constexpr (requires(const typename M::Options& options) { options.cost(); }) {
+    entry.varies = [](const PartOptions& options) {
+      return options.as<typename M::Options>().cost().count;
+    };
+  }
   return entry;
 }
 
