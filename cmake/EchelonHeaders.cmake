@@ -83,6 +83,7 @@ set(ECHELON_INTERNAL_HEADERS
   echelon/core/fnv.hpp
   echelon/core/process_memory.hpp
   echelon/experiment/cost.hpp
+  echelon/experiment/judge.hpp
   echelon/io/client_files.hpp
   echelon/io/edge_list.hpp
   echelon/io/inspect.hpp

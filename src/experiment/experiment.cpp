@@ -6,6 +6,7 @@
 #include "echelon/core/catalog.hpp"
 #include "echelon/core/process_memory.hpp"
 #include "echelon/experiment/cost.hpp"
+#include "echelon/experiment/judge.hpp"
 #include "echelon/experiment/preset.hpp"
 #include "echelon/io/client_files.hpp"
 #include "echelon/problem/client_problem.hpp"
@@ -123,13 +124,17 @@ std::vector<PartAxis> part_axes(const GeneralOptions& general) {
   };
   std::vector<std::string> all;
   for (const Role role : roles) {
+    const bool moved = general.consensus.moved.count(role) > 0;
     std::string name = general.consensus.entry(role).name;
-    if (method.means_first && role != Role::auxiliary) {
+    if (!moved && method.means_first && role != Role::auxiliary) {
       const bool exact = method.always_exact || general.consensus.all_reduced();
       name = text(exact ? "exact means" : "dynamic average consensus", ", since ", method.name,
                   " combines means");
+    } else if (!moved) {
+      name = text("no strategy for ", role_name(role), " with ", method.name);
     }
-    if (std::find(all.begin(), all.end(), name) == all.end()) all.push_back(name);
+    const bool is_new = std::find(all.begin(), all.end(), name) == all.end();
+    if (is_new && (moved || role != Role::auxiliary)) all.push_back(name);
     add("consensus-" + role_name(role), {name});
   }
   add("consensus", all);
@@ -234,39 +239,6 @@ std::shared_ptr<Participation> Experiment::make_participation() const {
                                          std::move(availability), std::move(speeds));
 }
 
-/// Only a server can do without some of the agents' answers.
-void Experiment::require_rounds() const {
-  const Participation& participation = *participation_;
-  const ConsensusOptions& consensus = general_.consensus;
-  for (const Role role : roles) {
-    const StrategyEntry& strategy = consensus.entry(role);
-    const Attendance attendance = consensus.traits(role).attendance;
-    if (participation.is_asynchronous()) {
-      require(attendance == Attendance::late_answers, ErrorKind::usage, "consensus strategy `",
-              strategy.name, "` of ", role_name(role),
-              " waits for all agents; with participation.policy = ",
-              general_.participation.policy->name, " choose consensus.strategy = stale-server");
-      continue;
-    }
-    const bool fits = attendance == Attendance::some_answers ||
-                      (attendance == Attendance::any_clients && participation.is_full());
-    require(fits, ErrorKind::usage, "consensus strategy `", strategy.name, "` of ", role_name(role),
-            " needs every agent at every step (section participation lets some stay away, or "
-            "others sit down); choose consensus.strategy = local-server or local-server-cv");
-  }
-}
-
-std::shared_ptr<const Attack> Experiment::make_attack() {
-  bool is_mean = general_.consensus.means.aggregation->is_mean;
-  for (const Role role : roles) is_mean = is_mean && !general_.consensus.traits(role).robust;
-  auto attack = echelon::make_attack(general_.attack, network_->size(),
-                                     static_cast<std::uint64_t>(general_.experiment.seed));
-  if (attack != nullptr || !is_mean) {
-    require_protected(method_entry(), cost_of(general_).takes_plain_means, general_.steps);
-  }
-  return attack;
-}
-
 std::unique_ptr<BilevelProblem> Experiment::make_problem(const DataSource& data) {
   const AgentSet& seats = network_->agents();
   const ProblemContext context{participation_ ? clients_of(*participation_, seats) : seats, data,
@@ -282,8 +254,10 @@ std::unique_ptr<BilevelProblem> Experiment::make_problem(const DataSource& data)
 }
 
 void Experiment::compose(const DataSource& data) {
+  JudgedNetworks judged{network_->shared_schedule(), {}};
+  for (const auto& [role, network] : networks_) judged.of_role[role] = network->shared_schedule();
+  require_sound(judge(general_, judged));
   participation_ = make_participation();
-  if (participation_) require_rounds();
   problem_ = make_problem(data);
   require_served(method_entry(), *problem_);
   problem_->regularize(general_.tikhonov);
@@ -299,7 +273,7 @@ void Experiment::compose(const DataSource& data) {
                                  .networks = std::move(networks),
                                  .steps = general_.steps,
                                  .participation = participation_.get(),
-                                 .attack = make_attack()},
+                                 .attack = make_attack(general_.attack, network_->size(), seed)},
                                 general_.method.options());
   configuration_.require_all_read(part_axes(general_));
   evaluator_ = std::make_unique<Evaluator>(*problem_, *network_, general_.metrics, personal);

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "echelon/participation/participation.hpp"
 #include "echelon/topology/topologies.hpp"
 
 namespace echelon::detail {
@@ -103,6 +104,19 @@ SharedSchedule trial_schedule() {
   return make_schedule(ring);
 }
 
+/// Of clients that take turns if those of the composition do; all of them respond in time, so that
+/// what is counted is what a participant takes. nullptr: every agent takes part in each iteration.
+std::unique_ptr<Participation> trial_participation(const GeneralOptions& general) {
+  const auto agents = static_cast<AgentId>(general.network.agents);
+  if (!general.participation.is_on(agents)) return nullptr;
+  ParticipationOptions options;
+  if (general.participation.clients > agents) options.clients = 3 * trial_agents;
+  if (general.participation.is_asynchronous()) options.policy = general.participation.policy;
+  const RoundShape shape{.local_steps =
+                             options.is_asynchronous() ? 1 : general.consensus.local_steps()};
+  return std::make_unique<Participation>(options, trial_agents, shape, 1);
+}
+
 /// Iterations after which the pattern of rounds with a server repeats; enough of them for a mean
 /// where a draw decides how much an iteration takes.
 std::uint64_t window_of(const GeneralOptions& general, Varies varies) {
@@ -122,13 +136,15 @@ TrialCount run_trial(const GeneralOptions& general, Index p, Index q) {
   network.note_rounds(notes);
   TrialProblem problem(network.agents(), p, q, method.serves);
   problem.regularize(general.tikhonov);
+  const auto participation = trial_participation(general);
   const MethodContext context{.problem = problem,
                               .network = network,
                               .consensus = general.consensus,
                               .estimator = general.estimator,
                               .seed = 1,
                               .networks = {},
-                              .steps = general.steps};
+                              .steps = general.steps,
+                              .participation = participation.get()};
   const auto instance = method.make(context, general.method.options());
   const Varies how = varies(general);
   const std::uint64_t window = window_of(general, how);
@@ -136,7 +152,10 @@ TrialCount run_trial(const GeneralOptions& general, Index p, Index q) {
   const auto count = [&](std::uint64_t iterations) {
     notes.clear();
     const OracleCounts before = problem.counts();
-    for (const std::uint64_t end = k + iterations; k < end; ++k) instance->iterate(k);
+    for (const std::uint64_t end = k + iterations; k < end; ++k) {
+      if (participation) participation->begin(k);
+      instance->iterate(k);
+    }
     const OracleCounts after = problem.counts();
     const auto per_agent = [](std::int64_t now, std::int64_t then) {
       return static_cast<double>(now - then) / trial_agents;

@@ -77,6 +77,7 @@ class Network {
   const Communicator& communicator() const { return communicator_; }
   const Node& node() const { return node_; }
   const MixingSchedule& schedule() const { return *schedule_; }
+  SharedSchedule shared_schedule() const { return schedule_; }
   const Certificate& certificate() const { return certificate_; }
 
   /// A mixer for d x m blocks of the variable called `name`.

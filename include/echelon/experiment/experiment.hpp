@@ -102,9 +102,6 @@ class Experiment {
  private:
   void compose(const DataSource& data);
   void measure_machine(const Communicator& communicator);
-  void require_rounds() const;
-  /// nullptr if nobody lies. Throws a usage error where the method takes plain means of its own.
-  std::shared_ptr<const Attack> make_attack();
   std::unique_ptr<BilevelProblem> make_problem(const DataSource& data);
   void make_networks(Communicator communicator);
 
