@@ -61,7 +61,8 @@ class Aid final : public ComposedMethod<AidOptions> {
   InverseHessian solve{*this, options.inverse, products, x, y};
   ExactMean mean{context, options.inverse.alone};
   Block ahead{q, m};
-  const AgentView& end = options.inverse.one_step() ? static_cast<const AgentView&>(ahead) : y.value();
+  const AgentView& end =
+      options.inverse.one_step() ? static_cast<const AgentView&>(ahead) : y.value();
   Gradient gy = dg_dy(x, y), fx = df_dx(x, end), v = df_dy(x, end);  // v: grad_y f, then solved
   Product jv = cross_times(products, x, y, v);
   Together lower{*this, {&gy}};
@@ -106,7 +107,8 @@ MethodEntry single_loop(MethodEntry texts, const std::string& truncation) {
   options.schedule = {.upper_decay = 1.0 / 3, .lower_decay = 1.0 / 3, .decay_offset = 10};
   texts.formula =
       "with STORM: y <- y - beta gy;  v = Neumann series of fy;  x <- x - alpha (fx - J^T v)";
-  texts.estimator = {estimator_catalog(), "storm", StormOptions{.c = 1, .decay = 2.0 / 3, .decay_offset = 10}};
+  texts.estimator = {estimator_catalog(), "storm",
+                     StormOptions{.c = 1, .decay = 2.0 / 3, .decay_offset = 10}};
   return entry_of(std::move(texts), options);
 }
 

@@ -25,8 +25,9 @@ struct InverseOptions {
             "steps of cg, or terms of neumann after the first (Q)");
     visitor("eta", eta, above(0),
             "step size of neumann, below 2 / L_g; replaces the inverse in identity and one-step");
-    visitor.choice("truncation", truncation, {"sum", "random"},
-                   "terms of neumann: all, or one of the first Q at random, times Q eta (unbiased)");
+    visitor.choice(
+        "truncation", truncation, {"sum", "random"},
+        "terms of neumann: all, or one of the first Q at random, times Q eta (unbiased)");
     visitor("damping", damping, at_least(0), "number added to the diagonal of H; cg, woodfisher");
     visitor("alone", alone,
             "each agent solves with its own H and fy: no averages, but biased where agents of a "

@@ -12,8 +12,8 @@ struct StepSizes {
   double alpha = 0.1, beta = 0.5;
   StepSchedule schedule{};
 
-  void visit(OptionVisitor& visitor) {
-    visitor("alpha", alpha, at_least(0), "step size of x");
+  void visit(OptionVisitor& visitor, const Range& of_alpha = at_least(0)) {
+    visitor("alpha", alpha, of_alpha, "step size of x");
     visitor("beta", beta, at_least(0), "step size of y; about .5 / L_g");
     schedule.visit(visitor);
   }
@@ -26,10 +26,21 @@ struct StepSizes {
 struct NestedSteps : StepSizes {
   std::int64_t inner_steps = 20;
 
-  void visit(OptionVisitor& visitor) {
+  void visit(OptionVisitor& visitor, const Range& of_alpha = at_least(0)) {
     visitor("inner_steps", inner_steps, at_least(1), "steps of y before each step of x (T)");
-    StepSizes::visit(visitor);
+    StepSizes::visit(visitor, of_alpha);
   }
+};
+
+/// Also `gamma`, of methods that step an auxiliary variable v along with x and y.
+struct TripleSteps : StepSizes {
+  double gamma = 0.5;
+
+  void visit(OptionVisitor& visitor) {
+    StepSizes::visit(visitor);
+    visitor("gamma", gamma, at_least(0), "step size of v; about .5 / L_g");
+  }
+  double auxiliary(std::uint64_t k) const { return gamma * schedule.lower(k); }
 };
 
 }  // namespace echelon::detail

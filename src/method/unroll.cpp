@@ -152,8 +152,9 @@ MethodEntry unroll_truncated() {
   entry.summary = "differentiates f through the last K steps of the lower level";
   entry.formula = "as unroll-backward, with t = T-1 .. T-K";
   entry.reference = "A. Shaban, C.-A. Cheng, N. Hatch, B. Boots, AISTATS 2019, arXiv:1810.10667";
-  entry.assumes = "lower level strongly convex; the error of the gradient is about "
-                  "(1 - beta mu)^K; keeps K copies of y";
+  entry.assumes =
+      "lower level strongly convex; the error of the gradient is about "
+      "(1 - beta mu)^K; keeps K copies of y";
   BackwardOptions options;
   options.truncation = 20;
   options.warm_start = true;

@@ -77,9 +77,8 @@ class ForwardUnroll final : public Unroll {
       y_behind.col(i) = y_t.col(i) - d * s(j).col(i);
     });
     both_sides(call);
-    parallel_for(m, [&](int i) {
-      change.col(i) = (gy_ahead.col(i) - gy_behind.col(i)) / (2 * width(i));
-    });
+    parallel_for(
+        m, [&](int i) { change.col(i) = (gy_ahead.col(i) - gy_behind.col(i)) / (2 * width(i)); });
   }
 
   const double step;
