@@ -153,7 +153,7 @@ std::vector<Shown> everything() {
                    entry.formula,
                    entry.reference,
                    "problem",
-                   entry.options(),
+                   describe_options(entry.options),
                    {}});
   }
   for (const auto& entry : method_catalog()) {

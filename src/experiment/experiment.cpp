@@ -162,7 +162,7 @@ Experiment::Experiment(Communicator communicator, Configuration configuration,
     : configuration_(std::move(configuration)) {
   communicator.together([&] {
     general_.read_from(configuration_);
-    problem_entry_ = &find_entry(problem_catalog(), general_.problem, "problem");
+    problem_entry_ = &problem_catalog().at(general_.problem);
   });
   communicator.set_stall_seconds(general_.comm.stall_seconds);
   measure_machine(communicator);
@@ -244,7 +244,9 @@ std::unique_ptr<BilevelProblem> Experiment::make_problem(const DataSource& data)
   const ProblemContext context{participation_ ? clients_of(*participation_, seats) : seats, data,
                                static_cast<std::uint64_t>(general_.experiment.seed),
                                method_entry().uses_products};
-  auto problem = problem_entry_->make(context, configuration_);
+  PartOptions options = problem_entry_->options;
+  configuration_.read("problem", options);
+  auto problem = problem_entry_->make(context, options);
   if (!participation_) return problem;
   // How long messages take on a slow link depends on the lengths of x and y.
   bytes_per_step_ =

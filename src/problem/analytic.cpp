@@ -6,6 +6,7 @@
 #include "echelon/core/catalog.hpp"
 #include "echelon/core/error.hpp"
 #include "echelon/core/random.hpp"
+#include "echelon/problem/catalog.hpp"
 
 namespace echelon {
 
@@ -172,6 +173,30 @@ AnalyticInstance scalar_instance(const ScalarFunctions& functions) {
   instance.hv = product(functions.gyy);
   instance.jv = product(functions.gxy);
   return instance;
+}
+
+}  // namespace detail
+
+namespace {
+
+/// One line for each instance, indented as `describe` shows formulas.
+std::string analytic_formulas() {
+  std::string all = "by problem.instance:";
+  for (const AnalyticEntry& entry : analytic_catalog()) {
+    all += "\n  " + entry.name + ": " + entry.summary + "\n      " + entry.formula;
+  }
+  return all;
+}
+
+}  // namespace
+
+namespace detail {
+
+std::vector<ProblemEntry> analytic_parts() {
+  return {problem_part<Analytic, AnalyticOptions>(
+      {.name = "analytic",
+       .summary = "small problems with known answers, in the plane most of them",
+       .formula = analytic_formulas()})};
 }
 
 }  // namespace detail

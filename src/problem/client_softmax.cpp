@@ -9,6 +9,8 @@
 
 #include "echelon/core/error.hpp"
 #include "echelon/core/random.hpp"
+#include "echelon/problem/catalog.hpp"
+#include "image_files.hpp"
 
 namespace echelon {
 
@@ -50,19 +52,13 @@ ClientSoftmax::ClientSoftmax(AgentSet agents, ClientSoftmaxOptions options,
       options_(std::move(options)),
       seed_(seed),
       double_(uses_double(options_.precision, wants_double)) {
-  require(!options_.images.empty(), ErrorKind::usage,
-          "problem.images: no file given; name an IDX file of images");
-  require(!options_.labels.empty(), ErrorKind::usage,
-          "problem.labels: no file given; name an IDX file of labels");
   load(source);
 }
 
 void ClientSoftmax::load(const DataSource& source) {
-  const auto file_labels = source.idx_labels(options_.labels);
-  const auto count = static_cast<std::int64_t>(file_labels.size());
-  const std::int64_t images = source.idx_count(options_.images);
-  require(images == count, ErrorKind::bad_data, options_.images, ": ", images, " images (but ",
-          options_.labels, " has ", count, " labels); name two files that belong together");
+  const auto file_labels =
+      detail::image_labels(source, options_.images, options_.labels, static_cast<int>(classes));
+  const std::int64_t count = std::ssize(file_labels);
   require(options_.test < count, ErrorKind::usage, "problem.test = ", options_.test, " of the ",
           count, " images of ", options_.images, " leaves no pool; choose less");
   const bool tests = options_.client_test > 0;
@@ -71,21 +67,13 @@ void ClientSoftmax::load(const DataSource& source) {
           " of no test images; choose problem.test >= 1 or problem.client_test = 0");
   const std::array<std::int64_t, 2> sizes{count - options_.test, options_.test};
   const auto parts = split_samples(count, sizes, seed_);
-  SampleList all = parts[0];
-  all.insert(all.end(), parts[1].begin(), parts[1].end());
-  const DenseData data = source.idx_images(options_.images, all);
-  pool_ = DenseSamples(data, 0, sizes[0]);
-  test_ = DenseSamples(data, sizes[0], sizes[1]);
-  labels_ = labels_of(file_labels, parts[0]);
-  test_labels_ = labels_of(file_labels, parts[1]);
-  for (const auto* labels : {&labels_, &test_labels_}) {
-    const bool good = std::all_of(labels->begin(), labels->end(),
-                                  [](std::uint8_t label) { return label < classes; });
-    require(good, ErrorKind::bad_data, options_.labels,
-            ": a label above 9 (ten classes are supported); use labels 0 to 9");
-  }
-  by_label_ = group_by_label(labels_);
-  test_by_label_ = group_by_label(test_labels_);
+  detail::ImageLoader images(options_.images, file_labels);
+  for (const SampleList& part : parts) images.want(part);
+  images.load(source);
+  pool_ = images.take(parts[0]);
+  test_ = images.take(parts[1]);
+  by_label_ = group_by_label(pool_.labels);
+  test_by_label_ = group_by_label(test_.labels);
   if (options_.dirichlet_alpha == 0) return;
   for (std::size_t label = 0; label < by_label_.size(); ++label) {
     const bool missing = by_label_[label].empty() || (tests && test_by_label_[label].empty());
@@ -96,8 +84,7 @@ void ClientSoftmax::load(const DataSource& source) {
 }
 
 std::int64_t ClientSoftmax::data_bytes() const {
-  const Index numbers = pool_.rows() * pool_.stride() + test_.rows() * test_.stride();
-  return static_cast<std::int64_t>(numbers) * static_cast<std::int64_t>(sizeof(float));
+  return pool_.bytes() + test_.bytes();
 }
 
 std::vector<double> ClientSoftmax::proportions(AgentId client) const {
@@ -130,7 +117,7 @@ SampleList ClientSoftmax::rows(AgentId client, Part part, const Sample* sample) 
   const bool skewed = options_.dirichlet_alpha > 0;
   const std::vector<double> share = skewed ? proportions(client) : std::vector<double>{};
   const ByLabel& by_label = tests ? test_by_label_ : by_label_;
-  const Index pool = tests ? test_.rows() : pool_.rows();
+  const Index pool = tests ? test_.samples.rows() : pool_.samples.rows();
   for (auto& one : chosen) {  // the client's sample of this number becomes its row in the pool
     Draws draws(seed_, Purpose::partition, client, static_cast<std::uint64_t>(one) + 1,
                 static_cast<std::uint64_t>(part));
@@ -226,9 +213,9 @@ void ClientSoftmax::add_metric_sums(int local, const ConstVector&, const ConstVe
   std::vector<std::uint8_t> predictions(chosen.size());
   const SoftmaxPoint point{
       .y = y.data(), .losses = losses.data(), .predictions = predictions.data()};
-  softmax_evaluate<double>({test_, test_labels_.data(), &chosen}, classes, std::span(&point, 1));
+  softmax_evaluate<double>(test_.batch(&chosen), classes, std::span(&point, 1));
   for (std::size_t b = 0; b < chosen.size(); ++b) {
-    sums(correct) += predictions[b] == test_labels_[static_cast<std::size_t>(chosen[b])] ? 1 : 0;
+    sums(correct) += predictions[b] == test_.labels[static_cast<std::size_t>(chosen[b])] ? 1 : 0;
     sums(loss) += losses[b];
   }
   sums(tested) += static_cast<double>(chosen.size());
@@ -239,5 +226,21 @@ std::vector<double> ClientSoftmax::finish_metrics(const VectorXd& sums) const {
   if (sums(tested) == 0) return {none, none};
   return {sums(correct) / sums(tested), sums(loss) / sums(tested)};
 }
+
+namespace detail {
+
+std::vector<ProblemEntry> client_softmax_parts() {
+  return {problem_part<ClientSoftmax, ClientSoftmaxOptions>(
+      {.name = "client-softmax",
+       .summary =
+           "softmax regression of any number of clients over one pool of images, l2 coefficients "
+           "per "
+           "class (IDX files)",
+       .formula =
+           "g_i = 1/n_i sum_j CE_j(y) + 1/2 sum_c e^{x_c} |y_c|^2;  f_i = 1/m_i sum_j CE_j(y)",
+       .reference = "F. Pedregosa, ICML 2016, arXiv:1602.02355"})};
+}
+
+}  // namespace detail
 
 }  // namespace echelon

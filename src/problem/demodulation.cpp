@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "echelon/core/error.hpp"
+#include "echelon/problem/catalog.hpp"
 #include "radio.hpp"
 
 namespace echelon {
@@ -115,6 +116,15 @@ Demodulation::TestDevice Demodulation::test_device(std::int64_t device) const {
   result.pilots = stored(pilots, std::move(pilots_sent));
   result.payload = stored(payload, std::move(payload_sent));
   return result;
+}
+
+std::int64_t Demodulation::data_bytes() const {
+  std::int64_t bytes = 0;
+  for (const Fleet& fleet : fleets_) bytes += fleet.pilots.bytes() + fleet.payload.bytes();
+  for (const auto& unseen : test_) {
+    for (const TestDevice& device : unseen) bytes += device.pilots.bytes() + device.payload.bytes();
+  }
+  return bytes;
 }
 
 VectorXd Demodulation::start_x() const {
@@ -261,5 +271,22 @@ std::vector<double> Demodulation::finish_metrics(const VectorXd& sums) const {
   return {sums(correct) / sums(tested), sums(loss) / sums(tested),
           sums(likelihood_correct) / sums(tested)};
 }
+
+namespace detail {
+
+std::vector<ProblemEntry> demodulation_parts() {
+  return {problem_part<Demodulation, DemodulationOptions>(
+      {.name = "demodulation",
+       .summary =
+           "where the demodulators of radio devices should start to learn from few pilots (16-QAM)",
+       .formula =
+           "g_i = n/D sum_d CE(y; pilots of d) + mu/2 |y - x|^2;  f_i = n/D sum_d CE(y; payload of "
+           "d)",
+       .reference =
+           "S. Park, H. Jang, O. Simeone, J. Kang, IEEE Trans. Signal Processing 69, 2021, "
+           "arXiv:1908.09049"})};
+}
+
+}  // namespace detail
 
 }  // namespace echelon

@@ -9,6 +9,7 @@
 
 #include "echelon/core/error.hpp"
 #include "echelon/core/random.hpp"
+#include "echelon/problem/catalog.hpp"
 #include "published_draws.hpp"
 
 namespace echelon {
@@ -366,5 +367,18 @@ std::vector<KnownSolution> FiniteSum::known_solutions(bool personal) const {
 std::optional<VectorXd> FiniteSum::lower_solution(const VectorXd& x) const {
   return lower_.slope * x + lower_.offset;
 }
+
+namespace detail {
+
+std::vector<ProblemEntry> finite_sum_parts() {
+  return {problem_part<FiniteSum, FiniteSumOptions>(
+      {.name = "finite-sum",
+       .summary = "finite sums of quadratics with a closed-form solution, for minibatches",
+       .formula = "g_i = n/N sum_j 1/2 y'A_j y + 1/2 x'B_j x + x'C_j y + a_j'y + b_j'x;  "
+                  "f_i = n/M sum_j 1/2 y'F_j y + 1/2 x'H_j x + x'K_j y + f_j'y + h_j'x",
+       .reference = "M. Dagreou, P. Ablin, S. Vaiter, T. Moreau, NeurIPS 2022, arXiv:2201.13409"})};
+}
+
+}  // namespace detail
 
 }  // namespace echelon

@@ -7,6 +7,7 @@
 
 #include "echelon/core/error.hpp"
 #include "echelon/core/random.hpp"
+#include "echelon/problem/catalog.hpp"
 #include "image_files.hpp"
 
 namespace echelon {
@@ -101,58 +102,44 @@ void HyperCleaning::load(const DataSource& source, const std::vector<std::uint8_
   const AgentId total = agents().total;
   const std::array<std::int64_t, 3> sizes{options_.train, options_.validation, options_.test};
   const auto parts = split_samples(static_cast<std::int64_t>(file_labels.size()), sizes, seed_);
-  const auto true_labels = labels_of(file_labels, parts[0]);
-  const auto noisy_labels = with_noise(true_labels, options_.label_noise, seed_);
-  const SampleOrigins origins =
-      origins_of(options_.partition, source, {}, std::ssize(file_labels)).subset(parts[0]);
-  const auto dealt = deal_samples(noisy_labels, total, options_.partition, seed_, origins);
-  report_ = report_on(dealt, noisy_labels, options_.partition, seed_, origins);
+  const auto noisy_labels =
+      with_noise(labels_of(file_labels, parts[0]), options_.label_noise, seed_);
+  Partition partition = deal_chosen(parts[0], noisy_labels, std::ssize(file_labels), total,
+                                    options_.partition, source, seed_);
+  report_ = std::move(partition.report);
 
-  // One call for all rows, since a compressed file is read from its beginning each time.
-  SampleList rows;
-  const auto add = [&rows](const SampleList& more) {
-    rows.insert(rows.end(), more.begin(), more.end());
+  struct Images {
+    SampleList train, validation, test;
   };
+  std::vector<Images> wanted;
+  detail::ImageLoader images(options_.images, file_labels);
   for (const AgentId agent : agents().local) {
-    for (const std::int64_t j : dealt[static_cast<std::size_t>(agent)]) {
-      rows.push_back(parts[0][static_cast<std::size_t>(j)]);
-    }
-    add(even_part(parts[1], total, agent));
-    add(even_part(parts[2], total, agent));
+    const SampleList& ids = partition.samples[static_cast<std::size_t>(agent)];
+    const Images& own = wanted.emplace_back(Images{
+        pick(parts[0], ids), even_part(parts[1], total, agent), even_part(parts[2], total, agent)});
+    for (const SampleList* list : {&own.train, &own.validation, &own.test}) images.want(*list);
+    shards_.emplace_back().ids = ids;
   }
-  if (rows.empty()) rows.push_back(0);  // for the size of an image
-  const DenseData data = source.idx_images(options_.images, rows);
-  features_ = data.features;
-
-  std::int64_t first = 0;
-  const auto take = [&](std::vector<std::uint8_t> labels) {
-    const auto count = static_cast<std::int64_t>(labels.size());
-    Part part{DenseSamples(data, first, count), std::move(labels)};
-    first += count;
-    return part;
-  };
-  for (const AgentId agent : agents().local) {
-    Shard& shard = shards_.emplace_back();
-    shard.ids = dealt[static_cast<std::size_t>(agent)];
-    shard.true_labels = labels_of(true_labels, shard.ids);
-    shard.train = take(labels_of(noisy_labels, shard.ids));
-    shard.validation = take(labels_of(file_labels, even_part(parts[1], total, agent)));
-    shard.test = take(labels_of(file_labels, even_part(parts[2], total, agent)));
+  images.load(source);
+  features_ = images.features();
+  for (std::size_t local = 0; local < shards_.size(); ++local) {
+    Shard& shard = shards_[local];
+    shard.train = images.take(wanted[local].train);
+    shard.true_labels = std::exchange(shard.train.labels, labels_of(noisy_labels, shard.ids));
+    shard.validation = images.take(wanted[local].validation);
+    shard.test = images.take(wanted[local].test);
   }
 }
 
 std::int64_t HyperCleaning::data_bytes() const {
   std::int64_t bytes = 0;
   for (const Shard& shard : shards_) {
-    for (const Part* part : {&shard.train, &shard.validation, &shard.test}) {
-      const Index numbers = part->samples.rows() * part->samples.stride();
-      bytes += numbers * static_cast<std::int64_t>(sizeof(float)) + std::ssize(part->labels);
-    }
+    bytes += shard.train.bytes() + shard.validation.bytes() + shard.test.bytes();
   }
   return bytes;
 }
 
-const HyperCleaning::Part& HyperCleaning::part(Level level, int local) const {
+const LabelledRows& HyperCleaning::part(Level level, int local) const {
   return level == Level::upper ? shard(local).validation : shard(local).train;
 }
 
@@ -182,8 +169,8 @@ std::vector<double> HyperCleaning::sample_weights(int local, const DenseBatch& b
 double HyperCleaning::value(Level level, int local, const Sample& sample, const ConstVector& x,
                             const ConstVector& y) const {
   const SampleDraw drawn = draw(level, local, sample);
-  const Part& data = part(level, local);
-  const DenseBatch batch{data.samples, data.labels.data(), drawn.selection()};
+  const LabelledRows& data = part(level, local);
+  const DenseBatch batch = data.batch(drawn.selection());
   std::vector<double> losses(static_cast<std::size_t>(batch.count()));
   const SoftmaxPoint point{.y = y.data(), .losses = losses.data()};
   softmax_evaluate<double>(batch, classes, std::span(&point, 1));
@@ -198,8 +185,8 @@ double HyperCleaning::value(Level level, int local, const Sample& sample, const 
 void HyperCleaning::gradient(Level level, int local, const Sample& sample,
                              std::span<const AgentPoint> points) const {
   const SampleDraw drawn = draw(level, local, sample);
-  const Part& data = part(level, local);
-  const DenseBatch batch{data.samples, data.labels.data(), drawn.selection()};
+  const LabelledRows& data = part(level, local);
+  const DenseBatch batch = data.batch(drawn.selection());
   const double scale = factor(level) * drawn.scale;
   const bool lower = level == Level::lower;
 
@@ -239,8 +226,8 @@ void HyperCleaning::gradient(Level level, int local, const Sample& sample,
 
 void HyperCleaning::product(int local, const Sample& sample, const AgentProduct& product) const {
   const SampleDraw drawn = draw(Level::lower, local, sample);
-  const Part& data = part(Level::lower, local);
-  const DenseBatch batch{data.samples, data.labels.data(), drawn.selection()};
+  const LabelledRows& data = part(Level::lower, local);
+  const DenseBatch batch = data.batch(drawn.selection());
   const double scale = factor(Level::lower) * drawn.scale;
   const auto weights = sample_weights(local, batch, product.x);
   std::vector<double> slopes(weights.size());
@@ -278,8 +265,7 @@ void HyperCleaning::add_metric_sums(int local, const ConstVector& x, const Const
   std::vector<std::uint8_t> predictions(count);
   const SoftmaxPoint point{
       .y = y.data(), .losses = losses.data(), .predictions = predictions.data()};
-  softmax_evaluate<double>({own.test.samples, own.test.labels.data()}, classes,
-                           std::span(&point, 1));
+  softmax_evaluate<double>(own.test.batch(), classes, std::span(&point, 1));
   for (std::size_t b = 0; b < count; ++b) {
     sums(correct) += predictions[b] == own.test.labels[b] ? 1 : 0;
     sums(loss) += losses[b];
@@ -314,11 +300,25 @@ std::vector<BaselineInfo> HyperCleaning::baselines() const {
 void HyperCleaning::baseline_gradient(std::size_t baseline, int local, const ConstVector& y,
                                       Vector gy) const {
   const Level level = baseline == validation_only ? Level::upper : Level::lower;
-  const Part& data = part(level, local);
+  const LabelledRows& data = part(level, local);
   const auto& labels = baseline == clean ? shard(local).true_labels : data.labels;
   const SoftmaxPoint point{.y = y.data(), .scale = factor(level), .gradient = gy.data()};
   softmax_evaluate<double>({data.samples, labels.data()}, classes, std::span(&point, 1));
   gy += 2 * options_.regularization * y;
 }
+
+namespace detail {
+
+std::vector<ProblemEntry> hyper_cleaning_parts() {
+  return {problem_part<HyperCleaning, HyperCleaningOptions>(
+      {.name = "hyper-cleaning",
+       .summary =
+           "weights of training samples with wrong labels, from a small clean set (IDX files)",
+       .formula = "g_i = n/N_tr sum_j sigma(x_j) CE_j(y) + reg |y|^2;  f_i = n/N_val sum_j CE_j(y)",
+       .reference =
+           "L. Franceschi, M. Donini, P. Frasconi, M. Pontil, ICML 2017, arXiv:1703.01785"})};
+}
+
+}  // namespace detail
 
 }  // namespace echelon

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "echelon/core/error.hpp"
+#include "echelon/problem/catalog.hpp"
 #include "image_files.hpp"
 
 namespace echelon {
@@ -96,46 +97,41 @@ void HyperRepresentation::load(const DataSource& source, const std::vector<std::
   const auto count = static_cast<std::int64_t>(labels.size());
   const std::array<std::int64_t, 1> size{options_.samples == 0 ? count : options_.samples};
   const SampleList used = split_samples(count, size, seed_).front();
-  const auto dealt =
-      deal_samples(labels_of(labels, used), agents().total, options_.partition, seed_);
+  Partition partition = deal_chosen(used, labels_of(labels, used), count, agents().total,
+                                    options_.partition, source, seed_);
+  report_ = std::move(partition.report);
 
-  // One call for all rows, since a compressed file is read from its beginning each time.
-  SampleList rows;
   std::vector<Lists> lists;
+  detail::ImageLoader images(options_.images, labels);
   for (const AgentId agent : agents().local) {
-    SampleList own;
-    for (const std::int64_t j : dealt[static_cast<std::size_t>(agent)]) {
-      own.push_back(used[static_cast<std::size_t>(j)]);
-    }
+    const SampleList own = pick(used, partition.samples[static_cast<std::size_t>(agent)]);
     const Lists& last = lists.emplace_back(split(own, agent));
-    for (const SampleList* list : {&last.train, &last.validation, &last.test}) {
-      rows.insert(rows.end(), list->begin(), list->end());
-    }
+    for (const SampleList* list : {&last.train, &last.validation, &last.test}) images.want(*list);
   }
-  if (rows.empty()) rows.push_back(0);  // for the size of an image
-  const DenseData data = source.idx_images(options_.images, rows);
-  shape_.widths.insert(shape_.widths.begin(), data.features);
+  images.load(source);
+  shape_.widths.insert(shape_.widths.begin(), images.features());
   shape_.widths.push_back(classes);
-
-  std::int64_t first = 0;
-  const auto take = [&](const SampleList& list) {
-    Part part{DenseSamples(data, first, std::ssize(list)), labels_of(labels, list)};
-    first += std::ssize(list);
-    return part;
-  };
   for (const Lists& own : lists) {
     Client& client = clients_.emplace_back();
-    client.train = take(own.train);
-    client.validation = take(own.validation);
-    client.test = take(own.test);
+    client.train = images.take(own.train);
+    client.validation = images.take(own.validation);
+    client.test = images.take(own.test);
   }
+}
+
+std::int64_t HyperRepresentation::data_bytes() const {
+  std::int64_t bytes = 0;
+  for (const Client& client : clients_) {
+    bytes += client.train.bytes() + client.validation.bytes() + client.test.bytes();
+  }
+  return bytes;
 }
 
 VectorXd HyperRepresentation::start_x() const {
   return random_layers(shape_, 1, shape_.layers() - 1, Draws(seed_, Purpose::start));
 }
 
-const HyperRepresentation::Part& HyperRepresentation::part(Level level, int local) const {
+const LabelledRows& HyperRepresentation::part(Level level, int local) const {
   const Client& client = clients_[static_cast<std::size_t>(local)];
   return level == Level::upper ? client.validation : client.train;
 }
@@ -224,5 +220,20 @@ std::vector<double> HyperRepresentation::finish_metrics(const VectorXd& sums) co
   return {sums(tested) > 0 ? sums(correct) / sums(tested) : none,
           sums(validated) > 0 ? sums(loss) / sums(validated) : none};
 }
+
+namespace detail {
+
+std::vector<ProblemEntry> hyper_representation_parts() {
+  return {problem_part<HyperRepresentation, HyperRepresentationOptions>(
+      {.name = "hyper-representation",
+       .summary = "features of a network that clients with different labels share (IDX files)",
+       .formula =
+           "g_i = 1/N_i,tr sum_j CE_j(x, y) + mu/2 |y|^2;  f_i = 1/N_i,val sum_j CE_j(x, y);  x "
+           "feature layers, y last layer",
+       .reference = "L. Franceschi, P. Frasconi, S. Salzo, R. Grazzi, M. Pontil, ICML 2018, "
+                    "arXiv:1806.04910"})};
+}
+
+}  // namespace detail
 
 }  // namespace echelon

@@ -1,5 +1,5 @@
 #pragma once
-/// What problems on labelled images check before they read them.
+/// Labelled images as problems read them.
 
 #include <cstdint>
 #include <string>
@@ -7,6 +7,8 @@
 
 #include "echelon/core/error.hpp"
 #include "echelon/problem/data.hpp"
+#include "echelon/problem/sampling.hpp"
+#include "echelon/problem/softmax_kernel.hpp"
 
 namespace echelon::detail {
 
@@ -30,5 +32,34 @@ inline std::vector<std::uint8_t> image_labels(const DataSource& source, const st
   }
   return labels;
 }
+
+/// Reads all wanted images in one call, since a compressed file is read from its beginning each
+/// time, then hands them out in the order in which they were wanted.
+class ImageLoader {
+ public:
+  /// `labels` of all images of the file; both arguments outlive this.
+  ImageLoader(const std::string& path, const std::vector<std::uint8_t>& labels)
+      : path_(path), labels_(labels) {}
+
+  void want(const SampleList& images) { rows_.insert(rows_.end(), images.begin(), images.end()); }
+  void load(const DataSource& source) {
+    if (rows_.empty()) rows_.push_back(0);  // for the size of an image
+    data_ = source.idx_images(path_, rows_);
+  }
+  Index features() const { return static_cast<Index>(data_.features); }
+  LabelledRows take(const SampleList& images) {
+    const std::int64_t count = std::ssize(images);
+    LabelledRows taken{DenseSamples(data_, first_, count), labels_of(labels_, images)};
+    first_ += count;
+    return taken;
+  }
+
+ private:
+  const std::string& path_;
+  const std::vector<std::uint8_t>& labels_;
+  SampleList rows_;
+  DenseData data_;
+  std::int64_t first_ = 0;
+};
 
 }  // namespace echelon::detail

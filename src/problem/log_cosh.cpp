@@ -6,6 +6,7 @@
 #include <span>
 #include <utility>
 
+#include "echelon/problem/catalog.hpp"
 #include "published_draws.hpp"
 
 namespace echelon {
@@ -211,5 +212,17 @@ std::vector<KnownSolution> LogCosh::known_solutions(bool personal) const {
 std::optional<VectorXd> LogCosh::lower_solution(const VectorXd& x) const {
   return solve_lower(mean_, x);
 }
+
+namespace detail {
+
+std::vector<ProblemEntry> log_cosh_parts() {
+  return {problem_part<LogCosh, LogCoshOptions>(
+      {.name = "log-cosh",
+       .summary = "fixed heterogeneous agents, quadratics with a log-cosh term",
+       .formula = "g_i = 1/2 y'A_i y + x'C_i y + a_i'y + .3 sum_j log cosh y_j;  "
+                  "f_i = 1/2 |y - t_i|^2 + .15 |x - s_i|^2;  p = 4, q = 6"})};
+}
+
+}  // namespace detail
 
 }  // namespace echelon

@@ -68,6 +68,18 @@ SampleOrigins origins_of(const PartitionOptions& options, const DataSource& sour
   return result;
 }
 
+Partition deal_chosen(const std::vector<std::int64_t>& chosen,
+                      const std::vector<std::uint8_t>& labels, std::int64_t total,
+                      std::int64_t agents, const PartitionOptions& options,
+                      const DataSource& source, std::uint64_t seed,
+                      const std::vector<std::string>& data_ids) {
+  const SampleOrigins origins = origins_of(options, source, data_ids, total).subset(chosen);
+  Partition partition;
+  partition.samples = deal_samples(labels, agents, options, seed, origins);
+  partition.report = report_on(partition.samples, labels, options, seed, origins);
+  return partition;
+}
+
 PartitionReport report_on(const std::vector<std::vector<std::int64_t>>& dealt,
                           const std::vector<std::uint8_t>& labels, const PartitionOptions& options,
                           std::uint64_t seed, const SampleOrigins& origins) {

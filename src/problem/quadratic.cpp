@@ -7,6 +7,7 @@
 
 #include "echelon/core/error.hpp"
 #include "echelon/core/random.hpp"
+#include "echelon/problem/catalog.hpp"
 
 namespace echelon {
 
@@ -261,5 +262,23 @@ std::int64_t Quadratic::data_bytes() const {
   for (const QuadraticTerms& own : terms_) numbers += own.a.size() + own.u.size() + own.w.size();
   return static_cast<std::int64_t>(numbers) * static_cast<std::int64_t>(sizeof(double));
 }
+
+namespace detail {
+
+std::vector<ProblemEntry> quadratic_parts() {
+  return {
+      problem_part<Quadratic, QuadraticOptions>(
+          {.name = "quadratic",
+           .summary = "random quadratics with a closed-form solution, heterogeneous by a parameter",
+           .formula =
+               "g_i = 1/2 y'A_i y + x'C_i y + a_i'y;  f_i = 1/2 |y - t_i|^2 + 1/4 |x - s_i|^2"}),
+      problem_part<Quadratic, PqOptions>(
+          {.name = "p-q",
+           .summary = "one quadratic with x* = A (A + I)^-1 1, for checking methods",
+           .formula = "g = 1/2 y'A y - x'y;  f = 1/2 |x - 1|^2 + 1/2 y'A y;  A = diag(linspace(.5, "
+                      "2, d))"})};
+}
+
+}  // namespace detail
 
 }  // namespace echelon

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "echelon/core/error.hpp"
+#include "echelon/problem/catalog.hpp"
 
 namespace echelon {
 
@@ -136,23 +137,18 @@ void RegularizationSelection::load(const DataSource& source) {
 
   const std::array<std::int64_t, 2> sizes{train_count_, validation_count_};
   const auto parts = split_samples(count, sizes, seed_);
-  const SampleOrigins origins =
-      origins_of(options_.partition, source, summary.ids, count).subset(parts[0]);
   const auto train_labels = labels_of(summary.labels, parts[0]);
   require_both_classes(summary.labels, train_labels, options_);
-  const auto dealt = deal_samples(train_labels, total, options_.partition, seed_, origins);
-  report_ = report_on(dealt, train_labels, options_.partition, seed_, origins);
+  Partition partition = deal_chosen(parts[0], train_labels, count, total, options_.partition,
+                                    source, seed_, summary.ids);
+  report_ = std::move(partition.report);
   SampleList test_samples(test.labels.size());
   std::iota(test_samples.begin(), test_samples.end(), std::int64_t{0});
 
   RowLoader rows(options_.data, features, summary.labels);
   RowLoader test_rows(options_.test_data, features, test.labels);
   for (const AgentId agent : agents().local) {
-    SampleList own;
-    for (const std::int64_t j : dealt[static_cast<std::size_t>(agent)]) {
-      own.push_back(parts[0][static_cast<std::size_t>(j)]);
-    }
-    rows.want(own);
+    rows.want(pick(parts[0], partition.samples[static_cast<std::size_t>(agent)]));
     rows.want(even_part(parts[1], total, agent));
     test_rows.want(even_part(test_samples, total, agent));
   }
@@ -306,5 +302,18 @@ void RegularizationSelection::baseline_gradient(std::size_t, int local, const Co
   logistic_evaluate<double>(shard(local).train.all(), std::span(&point, 1));
   gy += std::exp(options_.start_x) / static_cast<double>(features_) * y;
 }
+
+namespace detail {
+
+std::vector<ProblemEntry> regularization_selection_parts() {
+  return {problem_part<RegularizationSelection, RegularizationSelectionOptions>(
+      {.name = "regularization",
+       .summary = "per-coordinate l2 regularization of logistic regression (LIBSVM files)",
+       .formula = "g_i = n/N_tr sum_j CE(a_j'y) + 1/(2d) sum_k e^{x_k} y_k^2;  f_i = n/N_val sum_j "
+                  "CE(a_j'y)",
+       .reference = "F. Pedregosa, ICML 2016, arXiv:1602.02355"})};
+}
+
+}  // namespace detail
 
 }  // namespace echelon

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "echelon/core/random.hpp"
+#include "echelon/problem/catalog.hpp"
 
 namespace echelon {
 
@@ -220,5 +221,17 @@ std::int64_t Ridge::data_bytes() const {
   }
   return numbers * static_cast<std::int64_t>(sizeof(double));
 }
+
+namespace detail {
+
+std::vector<ProblemEntry> ridge_parts() {
+  return {problem_part<Ridge, RidgeOptions>(
+      {.name = "ridge",
+       .summary = "hyper-parameters of ridge regression with an exact hypergradient",
+       .formula = "g_i = n/N 1/2 sum_b w_b (a_b'y - t_b)^2 + 1/2 sum_j r_j y_j^2;  "
+                  "f_i = n/M 1/2 sum_b (a_b'y - t_b)^2;  r_j = e^{x_j} or w_b = sigma(x_b)"})};
+}
+
+}  // namespace detail
 
 }  // namespace echelon

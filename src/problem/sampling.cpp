@@ -25,6 +25,13 @@ SampleList even_part(const SampleList& samples, AgentId agents, AgentId agent) {
   return {samples.begin() + count * agent / agents, samples.begin() + count * (agent + 1) / agents};
 }
 
+SampleList pick(const SampleList& samples, const SampleList& positions) {
+  SampleList picked;
+  picked.reserve(positions.size());
+  for (const std::int64_t k : positions) picked.push_back(samples[static_cast<std::size_t>(k)]);
+  return picked;
+}
+
 std::vector<std::uint8_t> labels_of(const std::vector<std::uint8_t>& labels,
                                     const SampleList& samples) {
   std::vector<std::uint8_t> result;

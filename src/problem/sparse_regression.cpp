@@ -6,6 +6,7 @@
 
 #include "echelon/core/error.hpp"
 #include "echelon/core/random.hpp"
+#include "echelon/problem/catalog.hpp"
 #include "echelon/problem/proximal.hpp"
 
 namespace echelon {
@@ -176,5 +177,18 @@ std::int64_t SparseRegression::data_bytes() const {
   }
   return numbers * static_cast<std::int64_t>(sizeof(double));
 }
+
+namespace detail {
+
+std::vector<ProblemEntry> sparse_regression_parts() {
+  return {problem_part<SparseRegression, SparseRegressionOptions>(
+      {.name = "sparse-regression",
+       .summary = "weights of penalties that press coefficients to zero: nonsmooth lower levels",
+       .formula =
+           "g_i = n/N 1/2 sum_b (a_b'y - t_b)^2 + sum_k r(e^{x_k}, y_k);  "
+           "f_i = n/M 1/2 sum_b (a_b'y - t_b)^2;  r(w, y) = w |y|_1, w |y|_2, SCAD or MCP"})};
+}
+
+}  // namespace detail
 
 }  // namespace echelon

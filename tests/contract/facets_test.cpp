@@ -263,7 +263,8 @@ std::vector<std::pair<const Problem*, Wrapping>> wrappings(
   };
   const auto always = [](int) { return true; };
   const Participation& now = *rounds;
-  add("reversed", reversed, [](int local) { return 11 - local; }, always);
+  add(
+      "reversed", reversed, [](int local) { return 11 - local; }, always);
   add(
       "clients", clients, [&now](int seat) { return client_of(now, seat); },
       [&now](int seat) { return now.answers(seat); });
@@ -477,9 +478,9 @@ TEST(FacetsOfClients, FiguresAreOfAllOfThem) {
   options.clients = 12;
   const auto rounds = std::make_shared<Participation>(options, 4, RoundShape{}, 5);
   rounds->begin(0);
-  const ClientProblem problem(
-      network.agents(), std::make_unique<Everything>(clients_of(*rounds, network.agents())),
-      rounds);
+  const ClientProblem problem(network.agents(),
+                              std::make_unique<Everything>(clients_of(*rounds, network.agents())),
+                              rounds);
   Evaluator evaluator(problem, network, MetricsOptions{}, false);
   AgentMatrix x(1, network.agents().count()), y(2, network.agents().count());
   x.setConstant(2);
@@ -547,11 +548,11 @@ void run_to_the_end(const Settings& settings) {
 
 Settings clients(const std::string& problem) {
   return small_problem(problem) + method("soba", 6) +
-         Settings{{"network.agents", "4"},          {"consensus.strategy", "local-server"},
-                  {"consensus.local_steps", "2"},   {"method.alpha", "0.01"},
-                  {"method.beta", "0.01"},          {"method.gamma", "0.01"},
-                  {"metrics.baselines", "yes"},     {"metrics.every", "3"},
-                  {"run.checkpoint_seconds", "0"},  {"estimator.saga_batches", "2"},
+         Settings{{"network.agents", "4"},         {"consensus.strategy", "local-server"},
+                  {"consensus.local_steps", "2"},  {"method.alpha", "0.01"},
+                  {"method.beta", "0.01"},         {"method.gamma", "0.01"},
+                  {"metrics.baselines", "yes"},    {"metrics.every", "3"},
+                  {"run.checkpoint_seconds", "0"}, {"estimator.saga_batches", "2"},
                   {"participation.clients", "8"}};
 }
 

@@ -154,6 +154,32 @@ TEST(HyperRepresentation, EachClientIsTestedWithItsOwnHeadOnItsOwnLabels) {
               1e-12);
 }
 
+TEST(HyperRepresentation, ClientsAreThoseOfTheIdsWhereThePartitionIsNatural) {
+  MemorySource written(400, features);
+  for (int i = 0; i < 400; ++i) written.ids.push_back("writer" + std::to_string(i % 5));
+  auto options = small_options();
+  options.partition.partition = "natural";
+  options.partition.partition_file = "writers";
+  const HyperRepresentation problem(all_agents(5), options, written, 5, true);
+  const PartitionReport& report = problem.partition_report();
+  ASSERT_EQ(report.agents, 5);
+  for (std::int64_t agent = 0; agent < 5; ++agent) EXPECT_EQ(report.size(agent), 80);
+  EXPECT_EQ(report.ids.size(), 5U);
+  options.partition.partition = "even";
+  EXPECT_THROW(HyperRepresentation(all_agents(5), options, written, 5, true), Error);
+}
+
+TEST(HyperRepresentation, TheReportCountsWhatClientsHold) {
+  auto options = small_options();
+  options.samples = 250;
+  const auto problem = make(4, options);
+  std::int64_t samples = 0;
+  for (std::int64_t agent = 0; agent < 4; ++agent)
+    samples += problem.partition_report().size(agent);
+  EXPECT_EQ(samples, 250);
+  EXPECT_GE(problem.data_bytes(), 250 * (features * 4 + 1));
+}
+
 TEST(HyperRepresentation, PrecisionDecidesTheArithmetic) {
   auto options = small_options();
   const VectorXd x = make(2).start_x();

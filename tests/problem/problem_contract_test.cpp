@@ -57,8 +57,10 @@ std::unique_ptr<BilevelProblem> make(const Case& wanted,
   Configuration configuration = configuration_of(settings);
   AgentSet set{agents, {0, 1, 2}};
   const FileDataSource source;
-  return find_entry(problem_catalog(), wanted.name, "problem")
-      .make({set, source, 11, true}, configuration);
+  const ProblemEntry& entry = problem_catalog().at(wanted.name);
+  PartOptions options = entry.options;
+  configuration.read("problem", options);
+  return entry.make({set, source, 11, true}, options);
 }
 
 AgentMatrix random_block(Index rows, std::uint64_t stream, double scale) {
@@ -225,10 +227,13 @@ TEST_P(EveryProblem, CountsItsCallsHonestly) {
 }
 
 TEST_P(EveryProblem, ReportsAsManyFiguresAsItNames) {
-  VectorXd sums = VectorXd::Zero(problem->metric_sums());
-  for (int i = 0; i < agents; ++i) problem->add_metric_sums(i, column(x, i), column(y, i), sums);
-  EXPECT_EQ(problem->finish_metrics(sums).size(), problem->metric_names().size());
-  for (std::size_t b = 0; b < problem->baselines().size(); ++b) {
+  if (const auto* metrics = problem->facet<Metrics>()) {
+    VectorXd sums = VectorXd::Zero(metrics->metric_sums());
+    for (int i = 0; i < agents; ++i) problem->add_metric_sums(i, column(x, i), column(y, i), sums);
+    EXPECT_EQ(metrics->finish_metrics(sums).size(), metrics->metric_names().size());
+  }
+  const auto* given = problem->facet<Baselines>();
+  for (std::size_t b = 0; given != nullptr && b < given->baselines().size(); ++b) {
     VectorXd gy(q);
     problem->baseline_gradient(b, 0, column(y, 0), Vector(gy.data(), q));
     EXPECT_TRUE(gy.allFinite());

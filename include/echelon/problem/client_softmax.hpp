@@ -50,7 +50,7 @@ class ClientSoftmax final : public BilevelProblem,
                 std::uint64_t seed, bool wants_double);
 
   Index upper_dimension() const override { return classes; }
-  Index lower_dimension() const override { return (pool_.features() + 1) * classes; }
+  Index lower_dimension() const override { return (pool_.samples.features() + 1) * classes; }
   VectorXd start_x() const override { return VectorXd::Constant(classes, options_.start_x); }
   std::int64_t data_bytes() const override;
 
@@ -78,17 +78,15 @@ class ClientSoftmax final : public BilevelProblem,
   SampleList rows(AgentId client, Part part, const Sample* sample) const;
   SampleList rows(Level level, int local, const Sample& sample) const;
   std::vector<double> proportions(AgentId client) const;
-  DenseBatch batch(const SampleList& rows) const { return {pool_, labels_.data(), &rows}; }
-  Index block() const { return pool_.features() + 1; }  ///< numbers per class in y
+  DenseBatch batch(const SampleList& rows) const { return pool_.batch(&rows); }
+  Index block() const { return pool_.samples.features() + 1; }  ///< numbers per class in y
 
   ClientSoftmaxOptions options_;
   std::uint64_t seed_;
   bool double_;
-  DenseSamples pool_;
-  std::vector<std::uint8_t> labels_;
+  LabelledRows pool_;
   ByLabel by_label_;
-  DenseSamples test_;
-  std::vector<std::uint8_t> test_labels_;
+  LabelledRows test_;
   ByLabel test_by_label_;
 };
 

@@ -62,6 +62,7 @@ struct DemodulationOptions {
 class Demodulation final : public BilevelProblem,
                            public SecondOrder,
                            public Metrics,
+                           public HeldData,
                            public SubBatches {
  public:
   /// Devices are functions of the seed and their number, dealt to the agents in contiguous blocks
@@ -82,6 +83,7 @@ class Demodulation final : public BilevelProblem,
                 std::span<const AgentPoint> points) const override;
   void product(int local, const Sample& sample, const AgentProduct& product) const override;
   std::uint64_t sub_batch_seed() const override { return seed_; }
+  std::int64_t data_bytes() const override;
 
   /// test_symbol_accuracy and test_loss (mean CE) on the payload of devices that no level sees,
   /// each demodulated by a network that starts at x and takes steps on the device's pilots;
@@ -98,6 +100,7 @@ class Demodulation final : public BilevelProblem,
   struct Symbols {
     DenseSamples received;  ///< the symbols of the first device, then those of the second, ...
     std::vector<std::uint8_t> sent;
+    std::int64_t bytes() const { return received.bytes() + std::ssize(sent); }
   };
 
  private:

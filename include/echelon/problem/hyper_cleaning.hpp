@@ -81,21 +81,17 @@ class HyperCleaning final : public BilevelProblem,
   static constexpr Index classes = 10;
 
  private:
-  struct Part {
-    DenseSamples samples;
-    std::vector<std::uint8_t> labels;
-  };
   struct Shard {
-    SampleList ids;  ///< x-components of the training samples
-    Part train;      ///< labels as the agent sees them
+    SampleList ids;      ///< x-components of the training samples
+    LabelledRows train;  ///< labels as the agent sees them
     std::vector<std::uint8_t> true_labels;
-    Part validation;
-    Part test;
+    LabelledRows validation;
+    LabelledRows test;
   };
 
   void load(const DataSource& source, const std::vector<std::uint8_t>& file_labels);
   const Shard& shard(int local) const { return shards_[static_cast<std::size_t>(local)]; }
-  const Part& part(Level level, int local) const;
+  const LabelledRows& part(Level level, int local) const;
   SampleDraw draw(Level level, int local, const Sample& sample) const;
   double factor(Level level) const;  ///< n / N
   std::size_t x_index(int local, const DenseBatch& batch, Index position) const;

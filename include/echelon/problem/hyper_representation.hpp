@@ -43,6 +43,8 @@ struct HyperRepresentationOptions {
 class HyperRepresentation final : public BilevelProblem,
                                   public SecondOrder,
                                   public Metrics,
+                                  public HeldData,
+                                  public PartitionedSamples,
                                   public SubBatches {
  public:
   /// Every rank reads all labels and the images of its own agents. `wants_double` decides precision
@@ -62,6 +64,8 @@ class HyperRepresentation final : public BilevelProblem,
                 std::span<const AgentPoint> points) const override;
   void product(int local, const Sample& sample, const AgentProduct& product) const override;
   std::uint64_t sub_batch_seed() const override { return seed_; }
+  std::int64_t data_bytes() const override;
+  const PartitionReport& partition_report() const override { return report_; }
 
   /// test_accuracy: of all clients' test samples, each guessed with the y of its client;
   /// validation_loss: mean CE over all validation samples.
@@ -74,15 +78,8 @@ class HyperRepresentation final : public BilevelProblem,
   static constexpr Index classes = 10;
 
  private:
-  struct Part {
-    DenseSamples samples;
-    std::vector<std::uint8_t> labels;
-    DenseBatch batch(const SampleList* rows = nullptr) const {
-      return {samples, labels.data(), rows};
-    }
-  };
   struct Client {
-    Part train, validation, test;
+    LabelledRows train, validation, test;
   };
   /// Numbers of samples in the files.
   struct Lists {
@@ -91,7 +88,7 @@ class HyperRepresentation final : public BilevelProblem,
 
   void load(const DataSource& source, const std::vector<std::uint8_t>& labels);
   Lists split(const SampleList& own, AgentId agent) const;
-  const Part& part(Level level, int local) const;
+  const LabelledRows& part(Level level, int local) const;
   SampleDraw draw(Level level, int local, const Sample& sample) const;
   double scale(Level level, int local, const SampleDraw& drawn) const;  ///< of each CE
 
@@ -100,6 +97,7 @@ class HyperRepresentation final : public BilevelProblem,
   std::uint64_t seed_;
   bool double_;
   std::vector<Client> clients_;
+  PartitionReport report_;
 };
 
 }  // namespace echelon

@@ -74,6 +74,20 @@ struct PartitionReport {
   std::string csv() const;
 };
 
+/// What `deal_samples` gives each agent, and the report on it.
+struct Partition {
+  std::vector<std::vector<std::int64_t>> samples;  ///< of each agent, numbers in the list dealt
+  PartitionReport report;
+};
+
+/// Deals some samples of a data set, `chosen` of `total`, with the labels of the chosen ones.
+/// `data_ids` as in origins_of, of all samples.
+Partition deal_chosen(const std::vector<std::int64_t>& chosen,
+                      const std::vector<std::uint8_t>& labels, std::int64_t total,
+                      std::int64_t agents, const PartitionOptions& options,
+                      const DataSource& source, std::uint64_t seed,
+                      const std::vector<std::string>& data_ids = {});
+
 PartitionReport report_on(const std::vector<std::vector<std::int64_t>>& dealt,
                           const std::vector<std::uint8_t>& labels, const PartitionOptions& options,
                           std::uint64_t seed, const SampleOrigins& origins = {});

@@ -23,6 +23,9 @@ std::vector<SampleList> split_samples(std::int64_t total, std::span<const std::i
 /// The agent's contiguous part of a list; parts differ by at most one sample.
 SampleList even_part(const SampleList& samples, AgentId agents, AgentId agent);
 
+/// samples[k] for k in `positions`.
+SampleList pick(const SampleList& samples, const SampleList& positions);
+
 /// labels[i] for i in `samples`.
 std::vector<std::uint8_t> labels_of(const std::vector<std::uint8_t>& labels,
                                     const SampleList& samples);

@@ -31,6 +31,7 @@ class DenseSamples {
   Index rows() const { return rows_; }
   Index stride() const { return stride_; }
   const float* row(Index i) const { return values_.data() + i * stride_; }
+  std::int64_t bytes() const { return std::ssize(values_) * std::int64_t{sizeof(float)}; }
 
  private:
   Index features_ = 0;
@@ -49,6 +50,17 @@ struct DenseBatch {
   Index row(Index position) const {
     return rows ? (*rows)[static_cast<std::size_t>(position)] : position;
   }
+};
+
+/// Samples and their labels.
+struct LabelledRows {
+  DenseSamples samples;
+  std::vector<std::uint8_t> labels;
+
+  DenseBatch batch(const std::vector<std::int64_t>* rows = nullptr) const {
+    return {samples, labels.data(), rows};
+  }
+  std::int64_t bytes() const { return samples.bytes() + std::ssize(labels); }
 };
 
 /// One classifier and what is wanted of it; nullptr = not wanted. Arrays over samples have one
