@@ -53,7 +53,7 @@ std::span<const MessageMixer::Received> MessageMixer::received_by(int agent) con
 void MessageMixer::end_round() {
   exchange_->end();
   network_->count_round(exchange_->plan(), static_cast<std::int64_t>(bytes_),
-                        exchange_->bytes_per_round(), RoundNote::Kind::compressed);
+                        exchange_->bytes_per_round(), RoundNote::Kind::message);
   network_->release(std::move(exchange_));
 }
 

@@ -30,8 +30,8 @@ class StaleServer final : public ConsensusStrategy {
     const auto agents = static_cast<int>(value.cols());
     // All hold the server's value then, also if it was projected.
     if (participation_ == nullptr && agents > 0) server_.col(0) = value.col(0);
-    int reporting = 0;
-    for (int i = 0; i < agents; ++i) reporting += is_heard(i) ? 1 : 0;
+    int reporting = participation_ == nullptr ? -1 : 0;  // -1: all, as with all-reduce
+    for (int i = 0; participation_ != nullptr && i < agents; ++i) reporting += is_heard(i) ? 1 : 0;
     parallel_for(agents, [&](int i) {
       if (is_heard(i)) reports_.col(i) = direction.col(i);
     });

@@ -26,7 +26,7 @@ Counts counts_of(const detail::TrialCount& trial) {
   double averaged = 0;
   for (const RoundNote& round : trial.rounds) {
     const double numbers = static_cast<double>(round.bytes) / sizeof(double);
-    if (round.kind == Kind::neighbors) to_neighbors += numbers;
+    if (round.kind == Kind::neighbors || round.kind == Kind::message) to_neighbors += numbers;
     if (round.kind == Kind::server || round.kind == Kind::plain_mean) averaged += numbers;
   }
   const double n = trial.iterations;
@@ -64,24 +64,26 @@ void append(std::string& text, double share, const char* length) {
   if (*length != 0) text += std::string(" ") + length;
 }
 
-std::vector<CompressedMessages> compressed_in(const GeneralOptions& general,
-                                              const detail::TrialCount& trial, Index p, Index q) {
+/// Moves the messages that a compressor made out of the trial's rounds; what is left of messages
+/// carries whole vectors.
+std::vector<CompressedMessages> take_compressed(const GeneralOptions& general,
+                                                detail::TrialCount& trial, Index p, Index q) {
   std::vector<CompressedMessages> all;
-  for (const Role role : {Role::upper, Role::lower, Role::auxiliary}) {
+  for (const Role role : trial.roles) {
     const auto compressor = general.consensus.traits(role).compressor;
-    if (!compressor || trial.roles.count(role) == 0) continue;
-    all.push_back({*compressor, role == Role::upper, 0});
+    if (compressor) all.push_back({*compressor, role == Role::upper, 0});
   }
-  for (const RoundNote& round : trial.rounds) {
-    if (round.kind != Kind::compressed) continue;
+  std::erase_if(trial.rounds, [&](const RoundNote& round) {
+    if (round.kind != Kind::message) return false;
     const auto sent = std::find_if(all.begin(), all.end(), [&](const auto& messages) {
       const Index dimension = messages.upper ? p : q;
       const auto bytes = make_compressor(messages.compressor, dimension)->bytes(dimension);
       return static_cast<std::int64_t>(bytes) == round.bytes;
     });
-    ECHELON_ASSERT(sent != all.end());
+    if (sent == all.end()) return false;
     sent->messages += 1 / trial.iterations;
-  }
+    return true;
+  });
   std::erase_if(all, [](const auto& messages) { return messages.messages == 0; });
   return all;
 }
@@ -121,10 +123,11 @@ CompositionCost cost_of(const GeneralOptions& general, Index p, Index q) {
   CompositionCost cost;
   for (std::size_t k = 0; k < unknowns; ++k) {
     const auto [rows, columns] = shapes[k];
-    const detail::TrialCount trial = detail::run_trial(general, rows, columns);
+    detail::TrialCount trial = detail::run_trial(general, rows, columns);
+    std::vector<CompressedMessages> compressed = take_compressed(general, trial, rows, columns);
     counts[k] = counts_of(trial);
     if (k != 0) continue;
-    cost.compressed = compressed_in(general, trial, rows, columns);
+    cost.compressed = std::move(compressed);
     cost.roles = trial.roles;
     for (const RoundNote& round : trial.rounds) {
       cost.takes_plain_means = cost.takes_plain_means || round.kind == Kind::plain_mean;

@@ -16,14 +16,6 @@ namespace echelon {
 
 namespace {
 
-/// The options that name an entry of a catalog.
-struct NameOption {
-  std::string name;
-  std::string help;
-
-  void visit(OptionVisitor& visitor) { visitor("name", name, help); }
-};
-
 constexpr Role roles[] = {Role::upper, Role::lower, Role::auxiliary};
 
 class SizeCounter final : public StateVisitor {
@@ -77,8 +69,7 @@ void GeneralOptions::read_from(Configuration& configuration) {
     if (!configuration.has_section(section)) continue;
     configuration.read(section, networks[role], "network");
   }
-  NameOption problem_name{problem, "the problem (`echelon list problems`)"};
-  configuration.read("problem", problem_name);
+  configuration.choose("problem", "name", problem, "the problem (`echelon list problems`)");
   configuration.read("problem", tikhonov);
   configuration.choose("method", "name", method, "the method (`echelon list methods`)");
   consensus.read_from(configuration, *method, detail::roles_of(method));
@@ -89,28 +80,11 @@ void GeneralOptions::read_from(Configuration& configuration) {
   configuration.choose("attack", "kind", attack, "what attacking agents send");
   configuration.read("metrics", metrics);
   configuration.read("comm", comm);
-  problem = problem_name.name;
 }
-
-namespace {
-
-/// Of entries that are not yet parts with an option struct.
-template <class Entry>
-PartAxis axis_of(const std::vector<Entry>& catalog, const std::string& section) {
-  PartAxis axis{section, "name", {}};
-  for (const Entry& entry : catalog) {
-    PartAxis::Part& part = axis.parts.emplace_back();
-    part.name = entry.name;
-    for (const auto& option : entry.options()) part.options.push_back(option.name);
-  }
-  return axis;
-}
-
-}  // namespace
 
 std::vector<PartAxis> part_axes(const GeneralOptions& general) {
   std::vector<PartAxis> axes{
-      axis_of(problem_catalog(), "problem"),
+      echelon::axis_of(problem_catalog(), "problem", "name"),
       echelon::axis_of(method_catalog(), "method", "name"),
       echelon::axis_of(estimator_catalog(), "estimator", "name"),
       echelon::axis_of(step_rule_catalog(), "steps", "rule"),
@@ -162,7 +136,7 @@ Experiment::Experiment(Communicator communicator, Configuration configuration,
     : configuration_(std::move(configuration)) {
   communicator.together([&] {
     general_.read_from(configuration_);
-    problem_entry_ = &problem_catalog().at(general_.problem);
+    configuration_.require_all_read(part_axes(general_));
   });
   communicator.set_stall_seconds(general_.comm.stall_seconds);
   measure_machine(communicator);
@@ -244,9 +218,7 @@ std::unique_ptr<BilevelProblem> Experiment::make_problem(const DataSource& data)
   const ProblemContext context{participation_ ? clients_of(*participation_, seats) : seats, data,
                                static_cast<std::uint64_t>(general_.experiment.seed),
                                method_entry().uses_products};
-  PartOptions options = problem_entry_->options;
-  configuration_.read("problem", options);
-  auto problem = problem_entry_->make(context, options);
+  auto problem = general_.problem->make(context, general_.problem.options());
   if (!participation_) return problem;
   // How long messages take on a slow link depends on the lengths of x and y.
   bytes_per_step_ =
@@ -277,7 +249,6 @@ void Experiment::compose(const DataSource& data) {
                                  .participation = participation_.get(),
                                  .attack = make_attack(general_.attack, network_->size(), seed)},
                                 general_.method.options());
-  configuration_.require_all_read(part_axes(general_));
   evaluator_ = std::make_unique<Evaluator>(*problem_, *network_, general_.metrics, personal);
   runner_ = std::make_unique<Runner>(*method_, *problem_, *network_, *evaluator_, general_.run,
                                      general_.metrics, participation_.get());

@@ -143,20 +143,25 @@ std::vector<Finding> judge(const Configuration& configuration) {
   Configuration copy = configuration;
   GeneralOptions general;
   general.read_from(copy);
+  std::vector<Finding> findings;
+  const auto add = [&](const std::string& text, const std::vector<std::string>& keys) {
+    const bool known = std::any_of(findings.begin(), findings.end(),
+                                   [&](const Finding& other) { return other.text == text; });
+    if (!known) findings.push_back({text, keys});
+  };
+  try {
+    copy.require_all_read(part_axes(general));
+  } catch (const Error& error) {
+    add(error.what(), {});
+  }
   JudgedNetworks networks;
   const bool is_file = &*general.network.topology == &file_topology();
-  std::vector<Finding> findings;
   try {
     if (!is_file) networks.common = make_schedule(general.network);
   } catch (const Error& error) {
-    findings.push_back({error.what(), {"network.topology"}});
+    add(error.what(), {"network.topology"});
   }
-  for (const Finding& finding : judge(general, networks)) {
-    const bool known = std::any_of(findings.begin(), findings.end(), [&](const Finding& other) {
-      return other.text == finding.text;
-    });
-    if (!known) findings.push_back(finding);
-  }
+  for (const Finding& finding : judge(general, networks)) add(finding.text, finding.keys);
   return findings;
 }
 

@@ -43,7 +43,7 @@ struct Traffic {
 struct RoundNote {
   enum class Kind {
     neighbors,   ///< an edge carries numbers
-    compressed,  ///< an edge carries a compressed message
+    message,     ///< an edge carries bytes, such as a compressed message
     server,      ///< a server's mean, or what its rule makes of the answers
     plain_mean   ///< an exact mean that the method takes, which no rule protects
   } kind;

@@ -53,7 +53,7 @@ struct GeneralOptions {
   Chosen<AttackEntry> attack{attack_catalog(), "none"};
   CommOptions comm;
   TikhonovOptions tikhonov;
-  std::string problem = "quadratic";
+  Chosen<ProblemEntry> problem{problem_catalog(), "quadratic"};
   Chosen<MethodEntry> method{method_catalog(), "f2sa"};
 
   void read_from(Configuration& configuration);
@@ -69,7 +69,7 @@ class Experiment {
   const RunOptions& run_options() const { return general_.run; }
   const MetricsOptions& metrics_options() const { return general_.metrics; }
   const Configuration& configuration() const { return configuration_; }
-  const ProblemEntry& problem_entry() const { return *problem_entry_; }
+  const ProblemEntry& problem_entry() const { return *general_.problem; }
   const MethodEntry& method_entry() const { return *general_.method; }
   const ConsensusOptions& consensus() const { return general_.consensus; }
   const TopologyOptions& topology() const { return general_.network; }
@@ -111,7 +111,6 @@ class Experiment {
   double allocated_before_ = 0;
   double bytes_per_step_ =
       0;  ///< of a participant's messages, one way; 0 before there is a problem
-  const ProblemEntry* problem_entry_ = nullptr;
   std::unique_ptr<Network> network_;
   std::map<Role, std::unique_ptr<Network>> networks_;
   std::shared_ptr<Participation> participation_;
