@@ -109,9 +109,8 @@ std::string Growth::text() const {
 Varies varies(const GeneralOptions& general) {
   if (general.participation.is_asynchronous()) return Varies::at_most;
   const Varies method = general.method->varies(general.method.options());
-  if (method == Varies::exact && general.estimator->traits(general.estimator.options()).calls_vary)
-    return Varies::on_average;
-  return method;
+  return method == Varies::exact ? general.estimator->traits(general.estimator.options()).calls
+                                 : method;
 }
 
 CompositionCost cost_of(const GeneralOptions& general, Index p, Index q) {

@@ -78,7 +78,8 @@ TEST_P(EveryPreset, CostsWhatDescribeSays) {
   using Count = Varies;
   const auto check = [&](const char* what, double measured, double stated) {
     const double slack = predicted.varies == Count::on_average ? 0.4 * stated : 0;
-    if (predicted.varies == Count::exact) {
+    // The window lies between two calls of sarah with all samples.
+    if (predicted.varies == Count::exact || general.estimator->name == "sarah") {
       EXPECT_DOUBLE_EQ(measured, stated) << what;
       return;
     }

@@ -557,8 +557,8 @@ TEST(Estimators, DeclareWhatTheyReadAndTheirTraits) {
     EXPECT_EQ(names, expected.at(entry.name)) << entry.name;
   }
   const auto traits = [](const std::string& name) { return by(name)->traits(by(name).options()); };
-  EXPECT_TRUE(traits("reuse").calls_vary);
-  EXPECT_FALSE(traits("storm").calls_vary);
+  EXPECT_TRUE(traits("reuse").calls == Varies::on_average);
+  EXPECT_TRUE(traits("storm").calls == Varies::exact);
   EXPECT_TRUE(traits("storm").remembers);
   EXPECT_FALSE(traits("plain").remembers);
 }

@@ -89,10 +89,14 @@ struct EstimatorContext {
   const Participation* participation = nullptr;  ///< outlives the estimator
 };
 
+/// Whether the same oracle calls are always made, or more or fewer of them, such as by solvers that
+/// stop when they have converged.
+enum class Varies { exact, at_least, at_most, on_average };
+
 /// What follows from the options of an estimator.
 struct EstimatorTraits {
-  bool calls_vary = false;  ///< the number of oracle calls is drawn
-  bool remembers = true;    ///< carries what it has seen from one estimate to the next
+  Varies calls = Varies::exact;  ///< the oracle calls of an estimate
+  bool remembers = true;         ///< carries what it has seen from one estimate to the next
 };
 
 /// An estimator; its options are in section `estimator`.

@@ -167,10 +167,6 @@ struct StepSchedule {
   double lower(std::uint64_t k) const;
 };
 
-/// Whether an iteration always takes the same oracle calls, or may take more or less, such as
-/// solvers that stop when they have converged.
-enum class Varies { exact, at_least, at_most, on_average };
-
 /// What an iteration costs an agent once a run is under way.
 struct MethodCost {
   double x_steps = 1;  ///< calls of `descend`

@@ -81,7 +81,7 @@ std::vector<EstimatorEntry> reuse_parts() {
        .reference = "as in arXiv:2605.31311",
        .aliases = {},
        .options = ReuseOptions{},
-       .traits = [](const PartOptions&) { return EstimatorTraits{.calls_vary = true}; },
+       .traits = [](const PartOptions&) { return EstimatorTraits{.calls = Varies::on_average}; },
        .make = make_reuse}};
 }
 

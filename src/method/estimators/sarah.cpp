@@ -56,7 +56,7 @@ std::vector<EstimatorEntry> sarah_parts() {
                     "Dagreou, T. Moreau, S. Vaiter, P. Ablin, 2023, arXiv:2302.08766",
        .aliases = {"spider"},
        .options = SarahOptions{},
-       .traits = [](const PartOptions&) { return EstimatorTraits{}; },
+       .traits = [](const PartOptions&) { return EstimatorTraits{.calls = Varies::at_most}; },
        .make =
            [](const PartOptions& options, const EstimatorContext& context) {
              return std::make_unique<Sarah>(options.as<SarahOptions>().period, context);
