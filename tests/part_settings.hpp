@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "echelon/core/configuration.hpp"
 #include "echelon/core/part.hpp"
 
 namespace echelon::testing_support {

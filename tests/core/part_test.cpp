@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "echelon/core/configuration.hpp"
+
 namespace echelon {
 namespace {
 
@@ -95,8 +97,7 @@ TEST(Chosen, IsSetByAProgramAndRefusedWhereItIsUsed) {
   EXPECT_EQ(vehicle.as<ShipOptions>().masts, 7);
   EXPECT_NE(error_of([&] { vehicle.set("mast", 7); }).find("ship has no option `mast`"),
             std::string::npos);
-  EXPECT_NE(error_of([&] { vehicle.set("masts", 7.5); }).find("a whole number"),
-            std::string::npos);
+  EXPECT_NE(error_of([&] { vehicle.set("masts", 7.5); }).find("a whole number"), std::string::npos);
   vehicle = "ship";
   EXPECT_EQ(vehicle.as<ShipOptions>().masts, 1);  // the defaults again
   vehicle = "shi";
