@@ -86,7 +86,9 @@ set(ECHELON_INTERNAL_HEADERS
   echelon/experiment/judge.hpp
   echelon/io/client_files.hpp
   echelon/io/edge_list.hpp
+  echelon/io/folder_lock.hpp
   echelon/io/inspect.hpp
+  echelon/io/run_status.hpp
   echelon/problem/analytic.hpp
   echelon/problem/client_softmax.hpp
   echelon/problem/demodulation.hpp

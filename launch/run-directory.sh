@@ -1,59 +1,44 @@
-# Sourced by the launch scripts: where a run writes, and what is there to go on from.
+# Sourced by the launch scripts after options.sh: where a run writes, and how it goes on. What a run directory is, `echelon status` says.
 
-# find_echelon NAME: sets `echelon` to the executable's absolute path, or ends the script NAME with 66.
+# find_echelon: sets `echelon` to the executable's absolute path, or ends the script with 66.
 find_echelon() {
   echelon=${ECHELON_EXECUTABLE:-$root/build/echelon}
-  if [[ ! -x $echelon ]]; then
-    echo "$1: $echelon is not there; build it with launch/setup" >&2
-    exit 66
-  fi
+  [[ -x $echelon ]] || refuse "$echelon is not there; build it with launch/setup" 66
   echelon=$(readlink -f "$echelon")
 }
 
 # output_of CONFIG OPTION...: the run directory that `echelon run CONFIG OPTION...` would take.
-output_of() {
-  local config=$1 output='' previous='' word
-  shift
-  for word in "$@"; do
-    if [[ $word == --run.output=* ]]; then output=${word#*=}; fi
-    if [[ $previous == --run.output ]]; then output=$word; fi
-    previous=$word
-  done
-  : "${output:=${ECHELON_RUN_OUTPUT:-}}"
-  if [[ -z $output && -r $config ]]; then
-    output=$(awk '{ sub(/#.*/, "") }
-      /^[ \t]*\[/ { inside = /^[ \t]*\[run\]/ }
-      (inside && /^[ \t]*output[ \t]*=/) || /^[ \t]*run\.output[ \t]*=/ { sub(/^[^=]*=[ \t]*/, ""); sub(/[ \t\r]*$/, ""); print; exit }' "$config")
-  fi
-  if [[ -z $output ]]; then
-    output=${config##*/}
-    output=results/${output%.*}
-  fi
-  echo "$output"
-}
+output_of() { "$echelon" status --field folder --quick --of "$@"; }
+
+# status_field RUN_DIR NAME: a field of `echelon status`. Checksums are left to `echelon resume`, which verifies them anyway.
+status_field() { "$echelon" status "$1" --quick --field "$2" || [[ $? -eq 66 ]]; }
 
 # newest_checkpoint RUN_DIR: the iteration of the newest checkpoint that is complete, or nothing.
-newest_checkpoint() {
-  local manifest
-  for manifest in "$1"/checkpoints/[0-9]*/manifest.txt; do :; done # folders are numbered with twelve digits, so the last is the newest
-  [[ -e $manifest ]] || return 0
-  manifest=${manifest%/manifest.txt}
-  echo $((10#${manifest##*/}))
+newest_checkpoint() { status_field "$1" checkpoint; }
+
+# plan_start RUN_DIR CONFIG|RUN_DIR: fills `start` with the words after `echelon` that go on.
+plan_start() {
+  local next=resume
+  if [[ ! -d $2 ]]; then next=$(status_field "$1" next); fi
+  if [[ $next == run* ]]; then start=(run "$2" --run.output "$1"); else start=(resume "$1"); fi
 }
 
-# What `echelon run` refuses to write over.
-holds_run() {
-  local name
-  for name in config.ini metrics.csv result.h5 checkpoints; do
-    if [[ -e $1/$name ]]; then return 0; fi
-  done
-  return 1
+# clear_way RUN_DIR: moves away what an attempt left that ended before its first checkpoint, since `echelon run` refuses such a folder.
+clear_way() {
+  if [[ $(status_field "$1" next) == run-again ]]; then set_aside "$1"; fi
 }
 
-# wait_for_end RUN_DIR: a rank 0 that has lost its launcher holds the lock for some moments more.
+# wait_for_end RUN_DIR: a rank 0 that has lost its launcher is at work for some moments more.
 wait_for_end() {
-  if [[ ! -e $1/.lock ]] || ! command -v flock >/dev/null; then return 0; fi
-  flock --wait "${ECHELON_LOCK_SECONDS:-60}" "$1/.lock" true || echo "note: another process is still at work in $1" >&2
+  local fifths=0
+  while [[ $(status_field "$1" state) == running ]]; do
+    if [[ $fifths -ge $((5 * ${ECHELON_LOCK_SECONDS:-60})) ]]; then
+      echo "note: another process is still at work in $1" >&2
+      return 0
+    fi
+    sleep 0.2
+    fifths=$((fifths + 1))
+  done
 }
 
 # set_aside RUN_DIR: a run that ended before its first checkpoint can only start again, and does so in an empty folder.

@@ -48,6 +48,30 @@ sed -i '/^agents/d' quadratic.ini
 done_on 0 'echelon run CONFIG.ini' --help
 done_on 0 'echelon run CONFIG.ini' run --help
 done_on 0 '^echelon [0-9]+\.[0-9]+\.[0-9]+$' --version
+done_on 0 'echelon COMMAND --help' --help
+is 'the overview is short' test "$(wc -l <out)" -lt 30
+commands=$(sed -n 's/^  echelon \([a-z]*\) .*/\1/p' out | sort -u)
+is 'the overview names all commands' test "$(echo "$commands" | tr '\n' ' ')" == 'describe inspect list resume run status sweep topology '
+for command in $commands; do
+  done_on 0 "^usage: echelon $command " "$command" --help
+  cp out help
+  is "$command has examples and exit codes" grep -q '^exit codes' help
+  is "$command has an example of its own" grep -q "^  echelon $command" help
+  done_on 0 "^usage: echelon $command " "$command" -h
+  done_on 0 "^usage: echelon $command " help "$command"
+  is "help takes one form" cmp out help
+  is "the documentation names $command" grep -rqE "echelon $command " "$source/README.md" "$source/docs"
+done
+done_on 0 '^  --run.iterations +integer >= 0, default 1000' run --help
+is 'run --help lists every section' test "$(grep -oE '^  --[a-z]+[.]' out | sort -u | wc -l)" -ge 9
+done_on 0 '^  --vary KEY=A,B,C' sweep --help
+is 'the help of other commands does not list all keys' test "$(grep -c 'default' out)" -lt 4
+done_on 3 '^usage: echelon run' run --help
+is 'one rank prints help' test "$(grep -c '^usage' out)" -eq 1
+done_on 0 '^f2sa .methods.' describe F2SA
+done_on 0 '^sparkle-ed .presets.' describe Sparkle-ED
+done_on 0 '^methods' list Methods
+done_on 0 'spectral gap' topology RING --agents 6
 names=0
 for kind in problems methods consensus aggregation compressors estimators steps attacks topologies; do
   done_on 0 "^$kind" list "$kind"
@@ -78,6 +102,41 @@ is 'config.ini reproduces the run on 2 ranks' cmp kept/result.h5 again/result.h5
 done_on 2 'done after 7' run quadratic.ini --run.output part --run.iterations 7
 done_on 3 'resuming at iteration 7' resume part --run.iterations 40
 is 'stopped at 7 on 2 ranks, resumed on 3' cmp kept/result.h5 part/result.h5
+
+# Reports may become finer or coarser on resume; what decides the iterates may not change.
+same_iterates() {
+  python3 - "$@" <<'PY'
+import h5py, sys
+a, b = (h5py.File(name + "/result.h5") for name in sys.argv[1:3])
+for name in "iterates/x", "iterates/y", "mean/x", "mean/y":
+    assert a[name][:].tobytes() == b[name][:].tobytes(), name
+assert list(b["metrics/iteration"][:]) == [float(k) for k in sys.argv[3:]], list(b["metrics/iteration"][:])
+assert a["configuration"][0] == b["configuration"][0]
+PY
+}
+python3 -c 'import h5py' 2>/dev/null || export PATH=/usr/bin:$PATH
+done_on 0 'done after 23' run quadratic.ini --run.output finer --run.iterations 23
+done_on 2 'done after 40' resume finer --run.iterations 40 --metrics.every 4 --metrics.hypergradient yes --run.progress none
+is 'finer reports leave the iterates alone' same_iterates kept finer 0 10 20 24 28 32 36 40
+is 'metrics.csv holds the same reports' test "$(cut -d, -f1 finer/metrics.csv | tr '\n' ' ')" == 'iteration 0 10 20 24 28 32 36 40 '
+is 'figures that were not computed are empty' test "$(cut -d, -f6 finer/metrics.csv | grep -c '^$')" -eq 3
+is 'the interval holds for the next resume' grep -q '^every = 4' finer/config.ini
+done_on 0 'done after 23' run quadratic.ini --run.output coarser --run.iterations 23
+done_on 0 'done after 40' resume coarser --run.iterations 40 --metrics.every 1000
+is 'coarser reports leave the iterates alone' same_iterates kept coarser 0 10 20 40
+sampled=(--participation.clients 20 --consensus.strategy local-server --consensus.local_steps 3)
+done_on 0 'done after 40' run quadratic.ini --run.output sampled "${sampled[@]}"
+done_on 0 'done after 23' run quadratic.ini --run.output resampled "${sampled[@]}" --run.iterations 23
+done_on 2 'done after 40' resume resampled --run.iterations 40 --metrics.every 3 --metrics.clients 7
+is 'so do reports about sampled clients' same_iterates sampled resampled 0 10 20 24 27 30 33 36 39 40
+refused 2 'method.alpha is `0.05` there and `0.1` now.*change what is computed' resume kept --method.alpha 0.1
+refused 2 'run.seed is `1` there and `2` now' resume kept --run.seed 2
+refused 2 'method.alpha is .*, method.beta is .*, problem.heterogeneity is .*, and 1 more' resume kept --method.alpha 0.1 --method.beta 0.1 --run.seed 2 --problem.heterogeneity 2
+
+# Columns are as wide as their headers.
+done_on 0 'done after 2' run quadratic.ini --run.output wide --run.iterations 2 --problem.name demodulation --method.name f2sa
+is 'headers of the table stand apart' grep -Eq '^ +test_symbol_accuracy +test_loss +likelihood_accuracy$' out
+is 'figures stand below their headers' test "$(grep 'test_symbol_accuracy' out | wc -c)" -eq "$(grep '^this run' out | wc -c)"
 
 # The command line beats the environment, which beats the file, which beats the default.
 ECHELON_RUN_ITERATIONS=9 done_on 0 'done after 9' run quadratic.ini --run.output env1
@@ -130,7 +189,15 @@ done_on 3 "resuming at iteration $((10#$here))" resume long --run.iterations $((
 refused 2 'nearest is `describe`' descibe soba
 refused 2 'nearest is `soba`' describe sobba
 refused 2 'nearest is `methods`' list method
+refused 2 '`quadratic.ini` is a file, not a command; try `echelon run quadratic.ini`' quadratic.ini
+refused 2 'try `echelon run absent.ini`' absent.ini --run.output new
+refused 2 '`kept` is a folder, not a command; try `echelon status kept` or `echelon resume kept`' kept
 refused 2 'one configuration file' run
+refused 2 'nearest is `--dry-run`' run --dryrun quadratic.ini
+refused 2 'no such option; the nearest is `run.iterations`' "${quadratic[@]}" --iterations 5
+refused 2 'no such option; the nearest is `method.alpha`' "${quadratic[@]}" --alpha 1
+refused 2 '`echelon inspect` has no option --json; see `echelon inspect --help`' inspect kept --json
+refused 2 '--dry-run takes no value' run quadratic.ini --run.output new --dry-run=yes
 refused 2 'no value' run quadratic.ini --run.output new --run.iterations
 refused 2 'command line.*`method.alhpa`.*nearest is `method.alpha`' "${quadratic[@]}" --method.alhpa 1
 refused 2 'no section `metod`.*nearest is `method`' "${quadratic[@]}" --metod.alpha 1

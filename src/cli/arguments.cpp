@@ -67,7 +67,25 @@ std::string first_bad_line(const std::string& ini) {
 
 }  // namespace
 
-Arguments parse_arguments(int argc, const char* const* argv) {
+bool Arguments::has_switch(const std::string& name) const {
+  return std::find(switches.begin(), switches.end(), name) != switches.end();
+}
+
+bool Arguments::has_option(const std::string& name) const {
+  return std::any_of(options.begin(), options.end(),
+                     [&](const auto& option) { return option.first == name; });
+}
+
+std::string Arguments::option(const std::string& name, const std::string& otherwise) const {
+  std::string value = otherwise;
+  for (const auto& [key, given] : options) {
+    if (key == name) value = given;
+  }
+  return value;
+}
+
+Arguments parse_arguments(int argc, const char* const* argv,
+                          const std::vector<std::string>& switches) {
   namespace style = po::command_line_style;
   const po::options_description none;
   const auto parsed =
@@ -100,9 +118,9 @@ Arguments parse_arguments(int argc, const char* const* argv) {
       arguments.help = true;
     } else if (option.string_key == "version") {
       arguments.version = true;
-    } else if (option.string_key == "dry-run") {
-      require(option.value.empty(), usage, "--dry-run takes no value");
-      arguments.dry_run = true;
+    } else if (std::find(switches.begin(), switches.end(), option.string_key) != switches.end()) {
+      require(option.value.empty(), usage, "--", option.string_key, " takes no value");
+      arguments.switches.push_back(option.string_key);
     } else if (option.value.empty()) {
       pending = option.string_key;
     } else {
@@ -160,10 +178,9 @@ void read_environment(Configuration& configuration) {
 
 void read_options(const Arguments& arguments, Configuration& configuration) {
   for (const auto& [key, value] : arguments.options) {
+    if (key.find('.') == std::string::npos) continue;
     const std::string section = key.substr(0, key.find('.'));
     const auto& sections = configuration_sections();
-    require(key.find('.') != std::string::npos, usage, "--", key,
-            ": there is no such option; options are --section.key VALUE");
     require(std::find(sections.begin(), sections.end(), section) != sections.end(), usage, "--",
             key, ": there is no section `", section, "`; the nearest is `",
             nearest_name(section, sections), "`");

@@ -2,11 +2,13 @@
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <set>
 
 #include "commands.hpp"
 #include "echelon/compression/compressor.hpp"
 #include "echelon/consensus/strategy.hpp"
 #include "echelon/core/catalog.hpp"
+#include "echelon/core/part.hpp"
 #include "echelon/experiment/cost.hpp"
 #include "echelon/experiment/preset.hpp"
 #include "echelon/io/graph_file.hpp"
@@ -31,6 +33,7 @@ struct Shown {
   std::string section;
   std::vector<OptionDescription> options;
   std::vector<std::string> facts;
+  std::vector<std::string> aliases{};
 };
 
 std::string need_text(NetworkNeed need) {
@@ -120,11 +123,10 @@ Shown shown_preset(const Preset& preset) {
 template <class Entry>
 std::vector<std::string> aliases_of(const Entry& entry) {
   if constexpr (requires { entry.aliases; }) {
-    std::string names;
-    for (const auto& alias : entry.aliases) names += (names.empty() ? "" : ", ") + alias;
-    if (!names.empty()) return {"also called " + names};
+    return {entry.aliases.begin(), entry.aliases.end()};
+  } else {
+    return {};
   }
-  return {};
 }
 
 /// `options_of(entry)` describes what is read with that part.
@@ -132,8 +134,15 @@ template <class Entry, class Describe>
 void add_parts(std::vector<Shown>& all, const std::string& kind, const std::string& section,
                const PartList<Entry>& parts, const Describe& options_of) {
   for (const Entry& entry : parts) {
-    all.push_back({kind, entry.name, entry.summary, entry.formula, entry.reference, section,
-                   options_of(entry), aliases_of(entry)});
+    all.push_back({kind,
+                   entry.name,
+                   entry.summary,
+                   entry.formula,
+                   entry.reference,
+                   section,
+                   options_of(entry),
+                   {},
+                   aliases_of(entry)});
   }
 }
 
@@ -154,7 +163,8 @@ std::vector<Shown> everything() {
                    entry.reference,
                    "problem",
                    describe_options(entry.options),
-                   {}});
+                   {},
+                   aliases_of(entry)});
   }
   for (const auto& entry : method_catalog()) {
     all.push_back(
@@ -168,7 +178,8 @@ std::vector<Shown> everything() {
          {shapes_text, "assumes: " + entry.assumes, "fails: " + entry.fails,
           "serves: " + serves_text(entry.serves), means_text(entry),
           std::string("data kernels run in ") + (entry.uses_products ? "double" : "float") +
-              " unless problem.precision says otherwise"}});
+              " unless problem.precision says otherwise"},
+         aliases_of(entry)});
   }
   for (const auto& entry : strategy_catalog()) {
     const StrategyTraits traits = entry.traits(entry.options);
@@ -185,7 +196,8 @@ std::vector<Shown> everything() {
                     "vectors sent per step: " +
                         number_text(traits.vectors_sent / static_cast<double>(traits.local_steps)),
                     std::string("constant steps on heterogeneous agents: ") +
-                        (traits.exact_on_heterogeneous ? "exact" : "biased")}});
+                        (traits.exact_on_heterogeneous ? "exact" : "biased")},
+                   aliases_of(entry)});
   }
   add_parts(all, "aggregation", "consensus", aggregation_catalog());
   add_parts(all, "compressors", "consensus", compressor_catalog());
@@ -207,53 +219,46 @@ std::vector<Shown> everything() {
   return all;
 }
 
-const std::vector<std::string>& kinds() {
+void print(const Shown& shown) {
+  std::printf("%s (%s)\n%s\n\n  %s\n", shown.name.c_str(), shown.kind.c_str(),
+              shown.summary.c_str(), shown.formula.c_str());
+  for (std::size_t a = 0; a < shown.aliases.size(); ++a) {
+    std::printf("%s%s", a == 0 ? "\nalso called " : ", ", shown.aliases[a].c_str());
+  }
+  if (!shown.aliases.empty()) std::printf("\n");
+  for (const auto& fact : shown.facts) std::printf("\n%s", fact.c_str());
+  if (!shown.facts.empty()) std::printf("\n");
+  if (!shown.reference.empty()) std::printf("\nreference: %s\n", shown.reference.c_str());
+  if (!shown.options.empty()) {
+    std::printf("\noptions\n");
+    for (const auto& option : shown.options) {
+      print_option(shown.section + "." + option.name, option);
+    }
+  }
+}
+
+}  // namespace
+
+const std::vector<std::string>& component_kinds() {
   static const std::vector<std::string> names = {
       "problems",   "methods", "consensus", "aggregation", "compressors", "estimators",
       "topologies", "weights", "policies",  "steps",       "attacks",     "presets"};
   return names;
 }
 
-void print_options(const std::vector<OptionDescription>& options, const std::string& section) {
-  for (const auto& option : options) {
-    const std::string key = section + "." + option.name;
-    std::printf("  %-30s %s%s%s, default %s\n      %s\n", key.c_str(), option.type.c_str(),
-                option.range.empty() ? "" : " ", option.range.c_str(),
-                option.value.empty() ? "empty" : option.value.c_str(), option.help.c_str());
-  }
-}
-
-void print(const Shown& shown) {
-  std::printf("%s (%s)\n%s\n\n  %s\n", shown.name.c_str(), shown.kind.c_str(),
-              shown.summary.c_str(), shown.formula.c_str());
-  for (const auto& fact : shown.facts) std::printf("\n%s", fact.c_str());
-  if (!shown.facts.empty()) std::printf("\n");
-  if (!shown.reference.empty()) std::printf("\nreference: %s\n", shown.reference.c_str());
-  if (!shown.options.empty()) {
-    std::printf("\noptions\n");
-    print_options(shown.options, shown.section);
-  }
-}
-
-void refuse_options(const Arguments& arguments) {
-  if (arguments.options.empty()) return;
-  fail(ErrorKind::usage, "`echelon ", arguments.command, "` has no option --",
-       arguments.options.front().first, "; see `echelon --help`");
-}
-
-}  // namespace
-
 int list(const Arguments& arguments) {
-  refuse_options(arguments);
   require(arguments.words.size() <= 1, ErrorKind::usage, "`echelon list` takes at most one word");
   if (!arguments.words.empty()) {
     const std::string& word = arguments.words.front();
-    const bool known = std::find(kinds().begin(), kinds().end(), word) != kinds().end();
+    const bool known = std::any_of(
+        component_kinds().begin(), component_kinds().end(),
+        [&](const std::string& kind) { return detail::equal_but_for_case(kind, word); });
     require(known, ErrorKind::usage, "there is no list of `", word, "`; the nearest is `",
-            nearest_name(word, kinds()), "`");
+            nearest_name(word, component_kinds()), "`");
   }
-  for (const auto& kind : kinds()) {
-    if (!arguments.words.empty() && kind != arguments.words.front()) continue;
+  for (const auto& kind : component_kinds()) {
+    if (!arguments.words.empty() && !detail::equal_but_for_case(kind, arguments.words.front()))
+      continue;
     std::printf("%s\n", kind.c_str());
     for (const auto& shown : everything()) {
       if (shown.kind == kind)
@@ -264,21 +269,18 @@ int list(const Arguments& arguments) {
 }
 
 int describe(const Arguments& arguments) {
-  refuse_options(arguments);
   require(arguments.words.size() == 1, ErrorKind::usage,
           "`echelon describe` takes one name; `echelon list` shows them");
   const auto all = everything();
   const std::string& name = arguments.words.front();
-  find_entry(
-      all, name,
-      "problem, method, strategy, compressor, estimator, topology, weights, policy or preset");
   bool first = true;
   for (const Shown& shown : all) {  // a preset may be called as its method
-    if (shown.name != name) continue;
+    if (!detail::is_called(shown, name)) continue;
     if (!first) std::printf("\n");
     first = false;
     print(shown);
   }
+  if (first) find_entry(all, name, "component");
   return exit_done;
 }
 
@@ -324,7 +326,6 @@ int topology(const Arguments& arguments) {
 }
 
 int inspect(const Arguments& arguments) {
-  refuse_options(arguments);
   require(arguments.words.size() == 1, ErrorKind::usage,
           "`echelon inspect` takes a run directory or an HDF5 file");
   const auto report = echelon::inspect(arguments.words.front());
@@ -332,32 +333,19 @@ int inspect(const Arguments& arguments) {
   return report.sound ? exit_done : exit_damaged;
 }
 
-std::string help_text() {
-  return R"(Echelon: decentralized bilevel optimization over MPI
+std::vector<OptionDescription> general_keys() {
+  Configuration configuration;
+  GeneralOptions().read_from(configuration);
+  return configuration.declared();
+}
 
-  echelon run CONFIG.ini [--section.key VALUE ...]     one run; works alone and under mpirun or srun
-  echelon run --dry-run CONFIG.ini [...]               what that run would be: composition, memory, traffic; writes nothing
-  echelon resume RUN_DIR [--run.iterations N ...]      continue from the newest good checkpoint, on any number of ranks
-  echelon sweep CONFIG.ini --vary section.key=a,b,c [--vary ...] [--seeds N] [--jobs J] [--output DIR]
-                                                       every combination in a run directory of its own, and a table of them all; J at
-                                                       once; --command "mpirun -n 4" starts each; --dry-run lists them, --task I makes one;
-                                                       the same command again goes on. echelon sweep --table DIR shows the table
-  echelon list [problems|methods|consensus|aggregation|compressors|estimators|steps|attacks|topologies|weights|policies|presets]
-  echelon describe NAME                                formula, reference, and options with defaults
-  echelon topology NAME|FILE [--agents N ...]          certificate (standard error) and DOT graph (standard output); --svg FILE draws
-                                                       a picture, --write FILE saves the weights (.txt, .mtx, .graph, .graphml)
-  echelon inspect RUN_DIR|FILE.h5                      what is inside, checksums verified
-
-A normal run starts by saying what memory it takes, and refuses to start where it would not fit (participation.memory).
-Every key of a configuration is an option: the command line beats ECHELON_SECTION_KEY in the environment, which beats
-the file, which beats the default.
-Exit codes: 0 done; 2 usage or configuration; 3 diverged; 65 bad data; 66 missing input; 70 internal error; 73 cannot create
-output; 74 input or output failed; 75 interrupted and resumable; 76 a peer is silent.
-Signals: USR1 saves a checkpoint and goes on; TERM, INT and USR2 save and leave with 75; a second one leaves at once.
-
-Options of every run, with defaults:
-
-)";
+std::vector<std::string> all_keys() {
+  std::set<std::string> keys;
+  for (const auto& option : general_keys()) keys.insert(option.name);
+  for (const Shown& shown : everything()) {
+    for (const auto& option : shown.options) keys.insert(shown.section + "." + option.name);
+  }
+  return {keys.begin(), keys.end()};
 }
 
 }  // namespace echelon::cli

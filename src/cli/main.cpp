@@ -9,9 +9,8 @@
 #include <iterator>
 
 #include "commands.hpp"
-#include "echelon/core/catalog.hpp"
+#include "echelon/core/error.hpp"
 #include "echelon/core/version.h"
-#include "echelon/experiment/experiment.hpp"
 #include "echelon/main.hpp"
 
 namespace {
@@ -47,19 +46,6 @@ void install_handlers() {
   handle(SIGUSR1, on_save_signal);
   for (const int signal : {SIGTERM, SIGINT, SIGUSR2}) handle(signal, on_leave_signal);
   handle(SIGALRM, on_alarm);
-}
-
-void print_help() {
-  std::printf("%s", help_text().c_str());
-  Configuration configuration;
-  GeneralOptions().read_from(configuration);
-  for (const auto& option : configuration.declared()) {
-    std::printf("  --%-28s %s%s%s, default %s\n      %s\n", option.name.c_str(),
-                option.type.c_str(), option.range.empty() ? "" : " ", option.range.c_str(),
-                option.value.empty() ? "empty" : option.value.c_str(), option.help.c_str());
-  }
-  std::printf(
-      "\nOptions of other parts (methods, problems, strategies, ...): `echelon describe NAME`.\n");
 }
 
 constexpr const char* rank_variables[] = {"OMPI_COMM_WORLD_RANK", "PMI_RANK", "PMIX_RANK",
@@ -131,40 +117,40 @@ int with_mpi(int argc, char** argv, int (*command)(const Arguments&, Requests&),
   return code;
 }
 
-int dispatch(int argc, char** argv, const Arguments& arguments) {
-  const std::string& command = arguments.command;
-  const bool uses_mpi =
-      !arguments.help && !arguments.version && (command == "run" || command == "resume");
-  // What needs no ranks is done once; the others leave in peace, lest mpirun cut a message short.
-  if (!uses_mpi && launched_rank() != 0) return exit_done;
-  if (arguments.help || (command.empty() && !arguments.version)) {
-    print_help();
-    return command.empty() && !arguments.help ? static_cast<int>(ErrorKind::usage) : exit_done;
+int dispatch(int argc, char** argv) {
+  Arguments arguments = parse_arguments(argc, argv, all_switches());
+  if (arguments.command == "help") {  // as many programs have it
+    arguments.help = true;
+    arguments.command = arguments.words.empty() ? "" : arguments.words.front();
   }
+  const Command* const command =
+      arguments.command.empty() ? nullptr : &find_command(arguments.command);
+  const bool only_prints = arguments.help || arguments.version || command == nullptr;
+  // What needs no ranks is done once; the others leave in peace, so that mpirun does not cut a
+  // message short.
+  if ((only_prints || command->collective == nullptr) && launched_rank() != 0) return exit_done;
   if (arguments.version) {
     std::printf("echelon %s\n", version());
     return exit_done;
   }
-  require(!arguments.dry_run || command == "run" || command == "sweep", ErrorKind::usage,
-          "`echelon ", command,
-          "` has no option --dry-run; `echelon run` and `echelon sweep` have");
-  if (command == "run") return with_mpi(argc, argv, run, arguments);
-  if (command == "resume") return with_mpi(argc, argv, resume, arguments);
-  if (command == "sweep") return sweep(arguments);
-  if (command == "list") return list(arguments);
-  if (command == "describe") return describe(arguments);
-  if (command == "topology") return topology(arguments);
-  if (command == "inspect") return inspect(arguments);
-  fail(ErrorKind::usage, "there is no command `", command, "`; the nearest is `",
-       nearest_name(command, {"run", "resume", "sweep", "list", "describe", "topology", "inspect"}),
-       "`");
+  if (command == nullptr) {
+    print_overview();
+    return arguments.help ? exit_done : static_cast<int>(ErrorKind::usage);
+  }
+  if (arguments.help) {
+    print_help(*command);
+    return exit_done;
+  }
+  check_options(*command, arguments);
+  if (command->collective != nullptr) return with_mpi(argc, argv, command->collective, arguments);
+  return command->alone(arguments);
 }
 
 }  // namespace
 
 int echelon::main(int argc, char** argv) {
   try {
-    return dispatch(argc, argv, parse_arguments(argc, argv));
+    return dispatch(argc, argv);
   } catch (const Error& error) {
     if (launched_rank() != 0) return exit_done;  // MPI is not initialized; rank 0 says the same
     return report(error.what(), static_cast<int>(error.kind()), true);

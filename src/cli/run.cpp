@@ -1,5 +1,6 @@
 #include <mpi.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
@@ -14,6 +15,7 @@
 #include "head.hpp"
 #include "plan.hpp"
 #include "progress.hpp"
+#include "run_folder.hpp"
 
 namespace echelon::cli {
 
@@ -28,6 +30,37 @@ std::string figure_text(double value) {
   return buffer;
 }
 
+/// The baselines' figures and those of this run, a column for each of the problem's figures. Every
+/// column is as wide as what stands in it.
+void print_comparison(const std::vector<std::string>& names,
+                      const std::vector<Evaluator::BaselineFigures>& baselines,
+                      const std::string& own_label, const std::vector<double>& own) {
+  std::vector<std::pair<std::string, std::vector<double>>> rows;
+  for (const auto& baseline : baselines) {
+    rows.emplace_back(
+        "baseline: " + baseline.info.name + (baseline.converged ? "" : " (not converged)"),
+        baseline.values);
+  }
+  rows.emplace_back(own_label, own);
+  std::size_t label_width = 34;
+  for (const auto& row : rows) label_width = std::max(label_width, row.first.size());
+  std::printf("\n%*s", static_cast<int>(label_width), "");
+  std::vector<int> widths;
+  for (std::size_t c = 0; c < names.size(); ++c) {
+    std::size_t width = std::max<std::size_t>(14, names[c].size());
+    for (const auto& row : rows) width = std::max(width, figure_text(row.second[c]).size());
+    widths.push_back(static_cast<int>(width));
+    std::printf("  %*s", widths[c], names[c].c_str());
+  }
+  std::printf("\n");
+  for (const auto& [label, values] : rows) {
+    std::printf("%-*s", static_cast<int>(label_width), label.c_str());
+    for (std::size_t c = 0; c < names.size(); ++c)
+      std::printf("  %*s", widths[c], figure_text(values[c]).c_str());
+    std::printf("\n");
+  }
+}
+
 void print_figures(Experiment& experiment,
                    const std::vector<Evaluator::BaselineFigures>& baselines) {
   const auto names = experiment.evaluator().metric_names();
@@ -36,20 +69,10 @@ void print_figures(Experiment& experiment,
   if (table.rows() == 0) return;
   const auto last = table.row(table.rows() - 1);
   if (!names.empty()) {
-    std::printf("\n%-34s", "");
-    for (const auto& name : names) std::printf("%16s", name.c_str());
-    std::printf("\n");
-    for (const auto& baseline : baselines) {
-      std::printf("%-34s", ("yardstick: " + baseline.info.name +
-                            (baseline.converged ? "" : " (not converged)"))
-                               .c_str());
-      for (const double value : baseline.values) std::printf("%16s", figure_text(value).c_str());
-      std::printf("\n");
-    }
-    std::printf("%-34s", ("this run: " + experiment.method_entry().name).c_str());
-    const Index first = static_cast<Index>(columns.size() - names.size());
-    for (Index c = first; c < last.size(); ++c) std::printf("%16s", figure_text(last(c)).c_str());
-    std::printf("\n");
+    std::vector<double> own;
+    for (std::size_t c = columns.size() - names.size(); c < columns.size(); ++c)
+      own.push_back(last(static_cast<Index>(c)));
+    print_comparison(names, baselines, "this run: " + experiment.method_entry().name, own);
   }
   std::printf("\n");
   for (std::size_t c = 2; columns[c].name != "gradient_calls"; ++c) {
@@ -106,7 +129,7 @@ int execute(Experiment& experiment, RunDirectory& directory, Requests& requests,
   const bool speaks = communicator.rank() == 0;
   std::vector<Evaluator::BaselineFigures> baselines;
   if (experiment.metrics_options().baselines) {
-    if (speaks) std::printf("solving the yardsticks ...\n");
+    if (speaks) std::printf("solving the baselines ...\n");
     std::fflush(stdout);
     baselines = experiment.evaluator().baselines();
   }
@@ -129,9 +152,7 @@ int execute(Experiment& experiment, RunDirectory& directory, Requests& requests,
   };
   const Outcome outcome = experiment.runner().run(hooks, requests);
   progress.finish(outcome.iteration);
-  const bool has_result =
-      outcome.status != Status::diverged && outcome.status != Status::interrupted;
-  if (has_result) directory.write_result(outcome, baselines);
+  directory.finish(outcome, baselines);
   std::int64_t rank_bytes = experiment.network().traffic().rank_bytes;
   communicator.sum({&rank_bytes, 1}, "the counts at the end");
   if (speaks) {
@@ -147,7 +168,7 @@ int execute(Experiment& experiment, RunDirectory& directory, Requests& requests,
                 static_cast<unsigned long long>(outcome.iteration), experiment.runner().elapsed());
     if (outcome.status == Status::interrupted) {
       std::printf("continue with: %s resume %s\n", program.c_str(), folder.c_str());
-    } else if (has_result) {
+    } else if (has_result(outcome.status)) {
       std::printf("results: %s/result.h5\nlook inside: %s inspect %s\n", folder.c_str(),
                   program.c_str(), folder.c_str());
     }
@@ -186,7 +207,8 @@ MemoryEstimate memory_of(Experiment& experiment) {
 
 const std::string& only_word(const Arguments& arguments, const char* what) {
   require(arguments.words.size() == 1, ErrorKind::usage, "`echelon ", arguments.command,
-          "` takes one ", what, ", not ", arguments.words.size(), "; see `echelon --help`");
+          "` takes one ", what, ", not ", arguments.words.size(), "; see `echelon ",
+          arguments.command, " --help`");
   return arguments.words.front();
 }
 
@@ -196,12 +218,10 @@ int run(const Arguments& arguments, Requests& requests) {
   Communicator(MPI_COMM_WORLD).together([&] { only_word(arguments, "configuration file"); });
   const std::string& ini = arguments.words.front();
   const auto experiment = compose(ini, arguments, "");
-  const fs::path folder = experiment->options().output.empty()
-                              ? fs::path("results") / fs::path(ini).stem()
-                              : fs::path(experiment->options().output);
+  const fs::path folder = run_folder(experiment->options(), ini);
   const MemoryEstimate memory = memory_of(*experiment);
   const bool speaks = experiment->network().communicator().rank() == 0;
-  if (arguments.dry_run) {
+  if (arguments.has_switch("dry-run")) {
     if (speaks) print_plan(*experiment, memory, folder);
     return exit_done;
   }
@@ -214,13 +234,15 @@ int run(const Arguments& arguments, Requests& requests) {
 }
 
 int resume(const Arguments& arguments, Requests& requests) {
-  Communicator(MPI_COMM_WORLD).together([&] {
+  const Communicator ranks(MPI_COMM_WORLD);
+  ranks.together([&] {
     only_word(arguments, "run directory");
-    require(fs::is_directory(arguments.words.front()), ErrorKind::missing_input,
-            arguments.words.front(), ": there is no such run directory");
+    if (ranks.rank() == 0)
+      require_resumable(run_status(arguments.words.front(), Examine::manifests));
   });
   const fs::path folder = arguments.words.front();
-  const auto experiment = compose((folder / "config.ini").string(), arguments, folder.string());
+  const auto experiment =
+      compose((folder / run_files::config).string(), arguments, folder.string());
   experiment->network().communicator().together([&] {
     require(fs::path(experiment->options().output) == folder, ErrorKind::usage,
             "run.output: a run is resumed where it is, in ", folder.string(),

@@ -18,7 +18,8 @@
 
 #include "commands.hpp"
 #include "echelon/core/error.hpp"
-#include "echelon/experiment/run_directory.hpp"
+#include "echelon/io/folder_lock.hpp"
+#include "echelon/io/run_status.hpp"
 
 extern char** environ;
 
@@ -35,14 +36,6 @@ extern "C" void on_sweep_leave(int) {
 }
 extern "C" void on_sweep_save(int) {
   asked_to_save = 1;
-}
-
-bool has_checkpoint(const fs::path& run) {
-  std::error_code ignored;
-  for (const auto& entry : fs::directory_iterator(run / "checkpoints", ignored)) {
-    if (fs::exists(entry.path() / "manifest.txt", ignored)) return true;
-  }
-  return false;
 }
 
 /// What a run left that ended before its first checkpoint; it starts again in an empty folder.
@@ -65,10 +58,11 @@ std::vector<std::string> command_of(const Sweep& sweep, const Combination& run,
     words.push_back("--" + key);
     words.push_back(value);
   };
-  if (has_checkpoint(folder)) {
-    words.insert(words.end(), {"resume", folder.string()});
+  const NextStep next = run_status(folder, Examine::manifests).next;
+  if (next == NextStep::run_again) set_aside(folder);
+  if (next != NextStep::run && next != NextStep::run_again) {
+    words.insert(words.end(), {"resume", folder.string()});  // or it says why it cannot be
   } else {
-    if (fs::exists(folder)) set_aside(folder);
     words.insert(words.end(), {"run", (sweep.folder / "sweep.ini").string()});
     for (const auto& [key, value] : sweep.options) add(key, value);
     for (const auto& [key, value] : run.settings) add(key, value);
@@ -156,7 +150,7 @@ class Jobs {
  private:
   void note(const Combination& run, int code, const std::string& said) {
     std::ofstream(status_file(sweep_.folder, run)) << code << "\n";
-    const RunState state = state_of(sweep_.folder, run);
+    const RunOutcome state = outcome_of(sweep_.folder, run);
     std::string message = state.text();
     const bool ended_well = code == exit_done || code == exit_interrupted;
     if (!ended_well && said.starts_with(message)) {
@@ -185,7 +179,7 @@ void listen() {
 
 int number_of(const Arguments& arguments, const std::string& name, int low, int high,
               int otherwise) {
-  const std::string word = sweep_option(arguments, name, std::to_string(otherwise));
+  const std::string word = arguments.option(name, std::to_string(otherwise));
   int number = 0;
   const auto parsed = std::from_chars(word.data(), word.data() + word.size(), number);
   require(parsed.ptr == word.data() + word.size() && number >= low && number <= high,
@@ -219,23 +213,24 @@ fs::path log_file(const fs::path& folder, const Combination& run) {
   return folder / (run.name + ".log");
 }
 
-RunState state_of(const fs::path& folder, const Combination& run) {
-  RunState state;
-  const fs::path own = folder / run.name;
-  std::ifstream file(status_file(folder, run));
-  if (!(file >> state.code)) state.code = 0;
-  if (fs::exists(own / "result.h5")) return {.kind = RunState::Kind::done, .code = 0};
-  if (state.code == exit_diverged) {
-    state.kind = RunState::Kind::diverged;
-  } else if (state.code != 0 && state.code != exit_interrupted) {
-    state.kind = RunState::Kind::failed;
-  } else if (fs::exists(own) || state.code == exit_interrupted) {
-    state.kind = RunState::Kind::unfinished;
+RunOutcome outcome_of(const fs::path& folder, const Combination& run) {
+  const RunStatus status = run_status(folder / run.name, Examine::manifests);
+  if (status.state == RunState::done) return {.kind = RunOutcome::Kind::done, .code = exit_done};
+  if (status.state == RunState::diverged) {
+    return {.kind = RunOutcome::Kind::diverged, .code = exit_diverged};
   }
-  return state;
+  RunOutcome outcome;
+  std::ifstream file(status_file(folder, run));
+  if (!(file >> outcome.code)) outcome.code = 0;
+  if (outcome.code != 0 && outcome.code != exit_interrupted) {
+    outcome.kind = RunOutcome::Kind::failed;
+  } else if (status.holds_run() || outcome.code == exit_interrupted) {
+    outcome.kind = RunOutcome::Kind::unfinished;
+  }
+  return outcome;
 }
 
-std::string RunState::text() const {
+std::string RunOutcome::text() const {
   switch (kind) {
     case Kind::waiting:
       return "not started";
@@ -254,8 +249,9 @@ int run_all(const Sweep& sweep, const std::vector<Combination>& runs, int jobs,
             const std::string& launcher) {
   std::vector<const Combination*> waiting;
   for (const Combination& run : runs) {
-    const auto kind = state_of(sweep.folder, run).kind;  // a diverged run would diverge again
-    if (kind != RunState::Kind::done && kind != RunState::Kind::diverged) waiting.push_back(&run);
+    const auto kind = outcome_of(sweep.folder, run).kind;  // a diverged run would diverge again
+    if (kind != RunOutcome::Kind::done && kind != RunOutcome::Kind::diverged)
+      waiting.push_back(&run);
   }
   std::printf("%zu run%s in %s, %zu of them ended before\n", runs.size(),
               runs.size() == 1 ? "" : "s", sweep.folder.c_str(), runs.size() - waiting.size());
@@ -285,7 +281,7 @@ int run_all(const Sweep& sweep, const std::vector<Combination>& runs, int jobs,
 
 int sweep(const Arguments& arguments) {
   refuse_launchers();
-  const std::string shown = sweep_option(arguments, "table", "");
+  const std::string shown = arguments.option("table", "");
   if (!shown.empty()) {
     require(arguments.words.empty() && arguments.options.size() == 1, ErrorKind::usage,
             "--table DIR stands alone: `echelon sweep --table ", shown, "`");
@@ -296,18 +292,18 @@ int sweep(const Arguments& arguments) {
   const auto runs = sweep.combinations();
   const int last = static_cast<int>(runs.size()) - 1;
   const int task = number_of(arguments, "task", 0, last, 0);
-  if (arguments.dry_run) {
+  if (arguments.has_switch("dry-run")) {
     for (std::size_t i = 0; i < runs.size(); ++i) std::printf("%zu %s\n", i, runs[i].name.c_str());
     return exit_done;
   }
   sweep.store();
-  const std::string launcher = sweep_option(arguments, "command", "");
-  if (!sweep_option(arguments, "task", "").empty()) {
+  const std::string launcher = arguments.option("command", "");
+  if (!arguments.option("task", "").empty()) {
     const Combination& run = runs[static_cast<std::size_t>(task)];
     const int left = run_all(sweep, {run}, 1, launcher);
-    const RunState state = state_of(sweep.folder, run);
-    return left != exit_done || state.kind == RunState::Kind::unfinished ? exit_interrupted
-                                                                         : state.code;
+    const RunOutcome state = outcome_of(sweep.folder, run);
+    return left != exit_done || state.kind == RunOutcome::Kind::unfinished ? exit_interrupted
+                                                                           : state.code;
   }
   const int left = run_all(sweep, runs, jobs, launcher);
   const int code = write_table(sweep);

@@ -37,18 +37,14 @@ struct Sweep {
 /// From the command line; checks what can be checked before a run. Throws usage errors.
 Sweep parse_sweep(const Arguments& arguments);
 
-/// The value of an option of `echelon sweep`, such as `jobs`; `otherwise` if it is not given.
-std::string sweep_option(const Arguments& arguments, const std::string& name,
-                         const std::string& otherwise);
-
-/// How a run of a sweep stands.
-struct RunState {
+/// How a run of a sweep stands: what its folder says, and the exit code where there is none.
+struct RunOutcome {
   enum class Kind { waiting, unfinished, done, diverged, failed } kind = Kind::waiting;
   int code = 0;  ///< of its last process; 0 if there was none
 
   std::string text() const;
 };
-RunState state_of(const std::filesystem::path& folder, const Combination& run);
+RunOutcome outcome_of(const std::filesystem::path& folder, const Combination& run);
 /// Where the exit code and the output of a run's processes go.
 std::filesystem::path status_file(const std::filesystem::path& folder, const Combination& run);
 std::filesystem::path log_file(const std::filesystem::path& folder, const Combination& run);

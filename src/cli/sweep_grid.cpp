@@ -8,9 +8,9 @@
 #include <sstream>
 #include <string_view>
 
-#include "echelon/core/catalog.hpp"
 #include "echelon/core/fnv.hpp"
 #include "echelon/experiment/experiment.hpp"
+#include "echelon/io/run_status.hpp"
 #include "sweep.hpp"
 
 namespace echelon::cli {
@@ -23,17 +23,6 @@ constexpr ErrorKind usage = ErrorKind::usage;
 constexpr std::size_t most_runs = 100'000;
 constexpr std::size_t longest_name = 160;
 constexpr const char* first_line = "echelon sweep 1";
-
-const std::vector<std::string>& sweep_options() {
-  static const std::vector<std::string> names{"vary",    "seeds", "jobs", "output",
-                                              "command", "task",  "table"};
-  return names;
-}
-
-bool is_own(const std::string& option) {
-  const auto& names = sweep_options();
-  return std::find(names.begin(), names.end(), option) != names.end();
-}
 
 /// At commas; at semicolons if there are any, so that values may hold commas.
 std::vector<std::string> split_values(const std::string& list) {
@@ -132,27 +121,15 @@ GeneralOptions checked(const std::string& config, const Settings& options,
 
 }  // namespace
 
-std::string sweep_option(const Arguments& arguments, const std::string& name,
-                         const std::string& otherwise) {
-  std::string value = otherwise;
-  for (const auto& [key, given] : arguments.options) {
-    if (key == name) value = given;
-  }
-  return value;
-}
-
 Sweep parse_sweep(const Arguments& arguments) {
   require(arguments.words.size() == 1, usage, "`echelon sweep` takes one configuration file, not ",
-          arguments.words.size(), "; see `echelon --help`");
+          arguments.words.size(), "; see `echelon sweep --help`");
   const std::string& config = arguments.words.front();
   Sweep sweep;
   for (const auto& [key, value] : arguments.options) {
     if (key == "vary") {
       sweep.varied.push_back(parse_vary(value));
-    } else if (!is_own(key)) {
-      require(key.find('.') != std::string::npos, usage, "--", key,
-              ": there is no such option; the nearest is `--", nearest_name(key, sweep_options()),
-              "`");
+    } else if (key.find('.') != std::string::npos) {
       require(key != "run.output", usage,
               "--run.output: runs of a sweep have folders of their own; name that of all with "
               "--output");
@@ -162,7 +139,7 @@ Sweep parse_sweep(const Arguments& arguments) {
   const GeneralOptions general = checked(config, sweep.options, {});
   sweep.base = content_of(config);
   sweep.first_seed = general.experiment.seed;
-  const std::string seeds = sweep_option(arguments, "seeds", "0");
+  const std::string seeds = arguments.option("seeds", "0");
   const auto parsed = std::from_chars(seeds.data(), seeds.data() + seeds.size(), sweep.seeds);
   require(parsed.ptr == seeds.data() + seeds.size() && sweep.seeds >= 0 && sweep.seeds <= 10'000,
           usage, "--seeds: `", seeds, "` is not a whole number from 1 to 10000");
@@ -176,7 +153,7 @@ Sweep parse_sweep(const Arguments& arguments) {
   require(!keys.empty() || sweep.seeds > 0, usage,
           "nothing is varied; give --vary section.key=a,b,c or --seeds N");
   const fs::path otherwise = fs::path("results") / (fs::path(config).stem().string() + "-sweep");
-  sweep.folder = sweep_option(arguments, "output", otherwise.string());
+  sweep.folder = arguments.option("output", otherwise.string());
   for (const Combination& run : sweep.combinations()) checked(config, sweep.options, run.settings);
   return sweep;
 }
@@ -212,8 +189,8 @@ void Sweep::store() const {
   fs::create_directories(folder, problem);
   require(!problem, ErrorKind::cannot_create, folder.string(), ": cannot be made (",
           problem.message(), "); name a folder that can be written with --output");
-  require(!fs::exists(folder / "config.ini"), ErrorKind::cannot_create, folder.string(),
-          ": holds a run; name another folder with --output");
+  require(!run_status(folder, Examine::manifests).holds_run(), ErrorKind::cannot_create,
+          folder.string(), ": holds a run; name another folder with --output");
   if (fs::exists(folder / "sweep.txt")) {
     const Sweep other = stored(folder);
     require(other.base == base && shared_part(other) == shared_part(*this),

@@ -9,6 +9,7 @@
 #include "commands.hpp"
 #include "echelon/core/error.hpp"
 #include "echelon/core/options.hpp"
+#include "echelon/io/run_status.hpp"
 #include "sweep.hpp"
 
 namespace echelon::cli {
@@ -54,12 +55,12 @@ std::vector<std::pair<std::string, double>> last_row(const fs::path& path) {
 struct Line {
   std::vector<std::string> values;  ///< of the varied keys
   int runs = 0;
-  std::map<RunState::Kind, int> states{};
+  std::map<RunOutcome::Kind, int> states{};
   std::string remark{};                                  ///< about the first that is not done
   std::map<std::string, std::vector<double>> figures{};  ///< of those that are done, by column
 
   int done() const {
-    const auto found = states.find(RunState::Kind::done);
+    const auto found = states.find(RunOutcome::Kind::done);
     return found == states.end() ? 0 : found->second;
   }
 };
@@ -109,13 +110,13 @@ void write_csv(const Sweep& sweep, const std::vector<Line>& lines,
   file << "\n";
   for (const Line& line : lines) {
     for (const auto& value : line.values) file << quoted(value) << ",";
-    const auto count = [&line](RunState::Kind kind) {
+    const auto count = [&line](RunOutcome::Kind kind) {
       const auto found = line.states.find(kind);
       return found == line.states.end() ? 0 : found->second;
     };
-    file << line.runs << "," << line.done() << "," << count(RunState::Kind::diverged) << ","
-         << count(RunState::Kind::failed) << ","
-         << count(RunState::Kind::unfinished) + count(RunState::Kind::waiting);
+    file << line.runs << "," << line.done() << "," << count(RunOutcome::Kind::diverged) << ","
+         << count(RunOutcome::Kind::failed) << ","
+         << count(RunOutcome::Kind::unfinished) + count(RunOutcome::Kind::waiting);
     for (const auto& column : columns) {
       const Spread own = spread(line, column);
       file << "," << cell_text(own.mean) << "," << cell_text(own.deviation);
@@ -191,19 +192,19 @@ int write_table(const Sweep& sweep) {
     for (std::size_t k = 0; k < sweep.varied.size(); ++k) values.push_back(run.settings[k].second);
     if (lines.empty() || lines.back().values != values) lines.push_back({.values = values});
     Line& line = lines.back();
-    const RunState state = state_of(sweep.folder, run);
+    const RunOutcome state = outcome_of(sweep.folder, run);
     ++line.runs;
     ++line.states[state.kind];
-    if (state.kind == RunState::Kind::waiting || state.kind == RunState::Kind::unfinished) {
+    if (state.kind == RunOutcome::Kind::waiting || state.kind == RunOutcome::Kind::unfinished) {
       unfinished = true;
     } else if (state.code != 0 && code == exit_done) {
       code = state.code;
     }
-    if (state.kind != RunState::Kind::done) {
+    if (state.kind != RunOutcome::Kind::done) {
       if (line.remark.empty()) line.remark = run.name + ": " + state.text();
       continue;
     }
-    for (const auto& [column, value] : last_row(sweep.folder / run.name / "metrics.csv")) {
+    for (const auto& [column, value] : last_row(sweep.folder / run.name / run_files::metrics)) {
       if (std::find(columns.begin(), columns.end(), column) == columns.end()) {
         columns.push_back(column);
       }

@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <charconv>
+#include <initializer_list>
 #include <sstream>
 
 #include "echelon/core/catalog.hpp"
 #include "echelon/core/error.hpp"
+#include "echelon/core/part.hpp"
 
 namespace echelon {
 
@@ -23,6 +25,13 @@ std::string joined(const std::vector<std::string>& words) {
   std::string all;
   for (const auto& word : words) all += (all.empty() ? "" : ", ") + word;
   return all;
+}
+
+/// Letter case aside.
+bool is_one_of(const std::string& word, std::initializer_list<const char*> candidates) {
+  return std::any_of(candidates.begin(), candidates.end(), [&](const char* candidate) {
+    return detail::equal_but_for_case(word, candidate);
+  });
 }
 
 }  // namespace
@@ -54,9 +63,9 @@ class Configuration::Reader final : public OptionVisitor {
 
   void operator()(std::string_view name, bool& value, std::string_view help) override {
     if (const Given* given = find(name)) {
-      const std::string word = given->value;
-      const bool yes = word == "yes" || word == "true" || word == "1" || word == "on";
-      const bool no = word == "no" || word == "false" || word == "0" || word == "off";
+      const std::string& word = given->value;
+      const bool yes = is_one_of(word, {"yes", "true", "1", "on"});
+      const bool no = is_one_of(word, {"no", "false", "0", "off"});
       require(yes || no, usage, where(*given), "`", word, "` is neither yes nor no");
       value = yes;
     }
@@ -71,12 +80,12 @@ class Configuration::Reader final : public OptionVisitor {
   void choice(std::string_view name, std::string& value, const std::vector<std::string>& words,
               std::string_view help) override {
     if (const Given* given = find(name)) {
-      std::string all;
-      for (const auto& word : words) all += (all.empty() ? "" : ", ") + word;
-      require(std::find(words.begin(), words.end(), given->value) != words.end(), usage,
-              where(*given), "`", given->value, "` is not one of ", all, "; the nearest is `",
-              nearest_name(given->value, words), "`");
-      value = given->value;
+      const auto found = std::find_if(words.begin(), words.end(), [&](const std::string& word) {
+        return detail::equal_but_for_case(word, given->value);
+      });
+      require(found != words.end(), usage, where(*given), "`", given->value, "` is not one of ",
+              joined(words), "; the nearest is `", nearest_name(given->value, words), "`");
+      value = *found;
     }
     record([&](detail::OptionCollector& collector) { collector.choice(name, value, words, help); });
   }
@@ -88,7 +97,8 @@ class Configuration::Reader final : public OptionVisitor {
     const bool stays_empty = given != nullptr && given->value.empty() && value.empty();
     if (given != nullptr && !stays_empty) {
       const std::string found = canonical(given->value);
-      require(!found.empty(), usage, where(*given), "there is no `", given->value,
+      require(!found.empty(), usage, where(*given), "there is no ",
+              name == "name" ? std::string_view(section_) : name, " called `", given->value,
               "`; the nearest is `", nearest_name(given->value, names), "`");
       value = found;
     }

@@ -1,16 +1,12 @@
 #include "echelon/experiment/run_directory.hpp"
 
-#include <fcntl.h>
-#include <sys/file.h>
-#include <unistd.h>
-
 #include <Eigen/Core>
-#include <cerrno>
-#include <cstring>
 #include <fstream>
 
 #include "echelon/core/error.hpp"
+#include "echelon/io/folder_lock.hpp"
 #include "echelon/io/result_file.hpp"
+#include "echelon/io/run_status.hpp"
 #include "echelon/problem/partition.hpp"
 
 namespace echelon {
@@ -27,35 +23,34 @@ std::vector<std::string> names_of(const std::vector<Column>& columns) {
   return names;
 }
 
+/// On rank 0.
+void note(Experiment& experiment, const fs::path& folder, RunState state,
+          const std::string& detail) {
+  const Communicator& communicator = experiment.network().communicator();
+  if (communicator.rank() != 0) return;
+  write_note(folder, {.state = state,
+                      .iteration = experiment.runner().iteration(),
+                      .iterations = experiment.run_options().iterations,
+                      .ranks = communicator.size(),
+                      .detail = detail});
+}
+
 }  // namespace
 
 RunDirectory::RunDirectory(Experiment& experiment, fs::path folder)
     : experiment_(experiment),
       folder_(std::move(folder)),
       store_(experiment.network().communicator(), experiment.network().agents(),
-             folder_ / "checkpoints", static_cast<int>(experiment.options().keep_checkpoints),
+             folder_ / run_files::checkpoints,
+             static_cast<int>(experiment.options().keep_checkpoints),
              {experiment.identity(), build_description()}) {}
 
-FolderLock::FolderLock(const fs::path& folder) {
-  const fs::path path = folder / ".lock";
-  file_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-  require(file_ >= 0, ErrorKind::cannot_create, path.string(), ": cannot be made (",
-          std::strerror(errno), "); name a folder that can be written with --run.output");
-  if (::flock(file_, LOCK_EX | LOCK_NB) == 0) return;
-  const bool taken = errno == EWOULDBLOCK;  // file systems without locks are no reason to refuse
-  if (!taken) return;
-  ::close(std::exchange(file_, -1));
-  fail(ErrorKind::cannot_create, folder.string(),
-       ": another process runs in this folder; wait for it, or name another with --run.output");
-}
-
-FolderLock::~FolderLock() {
-  if (file_ >= 0) ::close(file_);
-}
+RunDirectory::~RunDirectory() = default;
 
 void RunDirectory::write_config(const Experiment& experiment, const fs::path& folder) {
-  const fs::path path = folder / "config.ini";
-  const fs::path temporary = folder / "config.ini.tmp";
+  const fs::path path = folder / run_files::config;
+  fs::path temporary = path;
+  temporary += ".tmp";
   std::ofstream file(temporary);
   file << "# Resolved configuration; `echelon run` with this file computes the same results.\n"
        << experiment.configuration().resolved();
@@ -68,7 +63,7 @@ void RunDirectory::write_config(const Experiment& experiment, const fs::path& fo
 void RunDirectory::write_partition(Experiment& experiment, const fs::path& folder) {
   const auto* samples = experiment.problem().facet<PartitionedSamples>();
   if (samples == nullptr) return;
-  const fs::path path = folder / "partition.csv";
+  const fs::path path = folder / run_files::partition;
   std::ofstream file(path);
   file << samples->partition_report().csv() << std::flush;
   require(file.good(), ErrorKind::input_output, path.string(), ": cannot be written");
@@ -76,34 +71,27 @@ void RunDirectory::write_partition(Experiment& experiment, const fs::path& folde
 
 std::unique_ptr<RunDirectory> RunDirectory::create(Experiment& experiment, const fs::path& folder) {
   const Communicator& communicator = experiment.network().communicator();
-  FolderLock lock;
+  std::unique_ptr<FolderLock> lock;
   communicator.together([&] {
     if (communicator.rank() != 0) return;
-    const auto require_empty = [&] {
-      for (const char* name :
-           {"config.ini", "metrics.csv", "result.h5", "checkpoints", "partition.csv"}) {
-        require(!fs::exists(folder / name), ErrorKind::cannot_create, folder.string(),
-                ": holds a run already (", name,
-                " is there); name another folder with --run.output, or continue it with `echelon "
-                "resume ",
-                folder.string(), "`");
-      }
-    };
-    require_empty();
+    require_new_run(run_status(folder, Examine::manifests));
     std::error_code problem;
     fs::create_directories(folder, problem);
     require(!problem, ErrorKind::cannot_create, folder.string(), ": cannot be made (",
             problem.message(), "); name a folder that can be written with --run.output");
-    lock = FolderLock(folder);
-    require_empty();  // somebody may have been quicker
+    lock = std::make_unique<FolderLock>(folder);
+    require(!fs::exists(folder / run_files::config), ErrorKind::cannot_create, folder.string(),
+            ": another process has just begun a run here; name another folder with --run.output");
     write_config(experiment, folder);
     write_partition(experiment, folder);
-    fs::create_directory(folder / "checkpoints", problem);
-    require(!problem, ErrorKind::cannot_create, (folder / "checkpoints").string(),
-            ": cannot be made (", problem.message(), ")");
+    const fs::path checkpoints = folder / run_files::checkpoints;
+    fs::create_directory(checkpoints, problem);
+    require(!problem, ErrorKind::cannot_create, checkpoints.string(), ": cannot be made (",
+            problem.message(), ")");
   });
   std::unique_ptr<RunDirectory> directory(new RunDirectory(experiment, folder));
   directory->lock_ = std::move(lock);
+  communicator.together([&] { note(experiment, folder, RunState::running, ""); });
   directory->start_metrics();
   return directory;
 }
@@ -113,15 +101,14 @@ std::unique_ptr<RunDirectory> RunDirectory::open(Experiment& experiment, const f
   const Communicator& communicator = experiment.network().communicator();
   std::unique_ptr<RunDirectory> directory(new RunDirectory(experiment, folder));
   communicator.together([&] {
-    if (communicator.rank() == 0) directory->lock_ = FolderLock(folder);
+    if (communicator.rank() == 0) directory->lock_ = std::make_unique<FolderLock>(folder);
   });
   Runner& runner = experiment.runner();
   const auto loaded =
       directory->store_.load_newest([&](StateVisitor& visitor) { runner.visit_state(visitor); });
-  communicator.require_on_all(loaded.has_value(), ErrorKind::missing_input,
-                              text((folder / "checkpoints").string(),
-                                   ": no checkpoint is there; start again with `echelon run ",
-                                   (folder / "config.ini").string(), " --run.output NEW_FOLDER`"));
+  communicator.require_on_all(
+      loaded.has_value(), ErrorKind::missing_input,
+      text((folder / run_files::checkpoints).string(), ": there is no checkpoint to resume from"));
   remarks = loaded->remarks;
   runner.set_elapsed(loaded->seconds);
   const auto done = static_cast<std::int64_t>(runner.iteration());
@@ -131,6 +118,7 @@ std::unique_ptr<RunDirectory> RunDirectory::open(Experiment& experiment, const f
             experiment.run_options().iterations, "; name a larger total with --run.iterations");
     // The limits of this invocation hold for the next one too.
     if (communicator.rank() == 0) write_config(experiment, folder);
+    note(experiment, folder, RunState::running, "");
   });
   directory->start_metrics();
   return directory;
@@ -141,8 +129,8 @@ void RunDirectory::start_metrics() {
   communicator.together([&] {
     if (communicator.rank() != 0) return;
     const Runner& runner = experiment_.runner();
-    metrics_ = std::make_unique<MetricsCsv>(folder_ / "metrics.csv", names_of(runner.columns()),
-                                            runner.table());
+    metrics_ = std::make_unique<MetricsCsv>(folder_ / run_files::metrics,
+                                            names_of(runner.columns()), runner.table());
   });
 }
 
@@ -194,7 +182,23 @@ void RunDirectory::write_result(const Outcome& outcome,
   for (const auto& baseline : baselines) {
     content.baselines.push_back({baseline.info.name, baseline.info.description, baseline.values});
   }
-  echelon::write_result(network.communicator(), network.agents(), folder_ / "result.h5", content);
+  echelon::write_result(network.communicator(), network.agents(), folder_ / run_files::result,
+                        content);
+}
+
+bool has_result(Status status) {
+  return status != Status::diverged && status != Status::interrupted;
+}
+
+void RunDirectory::finish(const Outcome& outcome,
+                          const std::vector<Evaluator::BaselineFigures>& baselines) {
+  if (has_result(outcome.status)) write_result(outcome, baselines);
+  RunState state = RunState::done;
+  if (outcome.status == Status::diverged) state = RunState::diverged;
+  if (outcome.status == Status::interrupted) state = RunState::interrupted;
+  const std::string detail =
+      state == RunState::diverged ? outcome.detail : status_text(outcome.status);
+  experiment_.network().communicator().together([&] { note(experiment_, folder_, state, detail); });
 }
 
 void RunDirectory::write_trace(const std::string& json) const {

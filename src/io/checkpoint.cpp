@@ -1,6 +1,7 @@
 #include "echelon/io/checkpoint.hpp"
 
 #include <algorithm>
+#include <map>
 #include <sstream>
 #include <system_error>
 
@@ -17,6 +18,26 @@ namespace {
 std::string one_line(std::string line) {
   std::replace(line.begin(), line.end(), '\n', ' ');
   return line;
+}
+
+constexpr int most_differences = 3;  ///< that a message names
+
+/// The values of INI text under their names section.key; lines that are none under themselves.
+std::map<std::string, std::string> values_of(const std::string& ini) {
+  std::map<std::string, std::string> values;
+  std::istringstream lines(ini);
+  std::string section;
+  for (std::string line; std::getline(lines, line);) {
+    const auto equals = line.find(" =");
+    if (line.starts_with("[") && line.ends_with("]")) {
+      section = line.substr(1, line.size() - 2) + ".";
+    } else if (equals != std::string::npos) {
+      values[section + line.substr(0, equals)] = line.substr(std::min(line.size(), equals + 3));
+    } else if (!line.empty()) {
+      values[line];
+    }
+  }
+  return values;
 }
 
 /// The first of all ranks' texts that is not empty.
@@ -148,19 +169,32 @@ void CheckpointStore::save(std::uint64_t iteration, double seconds, const Visit&
 void CheckpointStore::require_same_configuration(const std::string& saved,
                                                  const std::string& where) const {
   if (saved == identity_.configuration) return;
-  std::istringstream theirs(saved);
-  std::istringstream ours(identity_.configuration);
-  std::string their_line;
-  std::string our_line;
-  for (int number = 1;; ++number) {
-    const bool more_theirs = static_cast<bool>(std::getline(theirs, their_line));
-    const bool more_ours = static_cast<bool>(std::getline(ours, our_line));
-    if (more_theirs && more_ours && their_line == our_line) continue;
-    if (!more_theirs && !more_ours) their_line = our_line = "(line ends)";
-    fail(ErrorKind::usage, where, ": belongs to another configuration (line ", number, ": `",
-         more_theirs ? their_line : "", "` there, `", more_ours ? our_line : "",
-         "` now); resume with the configuration of the run");
+  const auto theirs = values_of(saved);
+  const auto ours = values_of(identity_.configuration);
+  std::string differences;
+  int count = 0;
+  const auto add = [&](const std::string& key, const std::string& saved_value,
+                       const std::string& own_value) {
+    if (++count <= most_differences) {
+      differences +=
+          text(count > 1 ? ", " : "", key, " is ", saved_value, " there and ", own_value, " now");
+    }
+  };
+  for (const auto& [key, value] : theirs) {
+    const auto own = ours.find(key);
+    if (own == ours.end()) {
+      add(key, text("`", value, "`"), "not an option");
+    } else if (own->second != value) {
+      add(key, text("`", value, "`"), text("`", own->second, "`"));
+    }
   }
+  for (const auto& [key, value] : ours) {
+    if (theirs.count(key) == 0) add(key, "not an option", text("`", value, "`"));
+  }
+  if (count == 0) differences = "its options come in another order";
+  if (count > most_differences) differences += text(", and ", count - most_differences, " more");
+  fail(ErrorKind::usage, where, ": belongs to another configuration (", differences,
+       "), and these options change what is computed; resume with the values of the run");
 }
 
 std::vector<std::uint64_t> CheckpointStore::committed_iterations() const {

@@ -10,6 +10,7 @@
 #include "durable_file.hpp"
 #include "echelon/core/error.hpp"
 #include "echelon/core/options.hpp"
+#include "echelon/io/run_status.hpp"
 #include "hdf5_reader.hpp"
 #include "manifest.hpp"
 
@@ -263,33 +264,35 @@ void report_partition(Report& report, const std::filesystem::path& path) {
 }
 
 void report_run(Report& report, const std::filesystem::path& folder) {
+  const RunStatus status = run_status(folder, Examine::manifests);
   report.line(0, folder.string());
+  report.line(1, "state: ", state_name(status.state), " (", status.reason, ")");
   std::error_code ignored;
   const auto has = [&](const char* name) {
     return std::filesystem::exists(folder / name, ignored);
   };
   try {
-    if (has("config.ini")) {
-      const std::string ini = read_whole(folder / "config.ini", longest_text);
+    if (has(run_files::config)) {
+      const std::string ini = read_whole(folder / run_files::config, longest_text);
       report.line(1, "config.ini: ", std::count(ini.begin(), ini.end(), '\n'), " lines");
     } else {
       report.line(1, "config.ini: none");
     }
-    if (has("partition.csv")) report_partition(report, folder / "partition.csv");
-    if (has("metrics.csv")) {
-      report_metrics(report, folder / "metrics.csv");
+    if (has(run_files::partition)) report_partition(report, folder / run_files::partition);
+    if (has(run_files::metrics)) {
+      report_metrics(report, folder / run_files::metrics);
     } else {
       report.line(1, "metrics.csv: none");
     }
   } catch (const std::exception& error) {
     report.damage(1, "DAMAGED (", error.what(), ")");
   }
-  if (has("result.h5")) {
-    report_hdf5(report, 1, folder / "result.h5");
+  if (has(run_files::result)) {
+    report_hdf5(report, 1, folder / run_files::result);
   } else {
     report.line(1, "result.h5: none");
   }
-  report_checkpoints(report, folder / "checkpoints");
+  report_checkpoints(report, folder / run_files::checkpoints);
 }
 
 }  // namespace

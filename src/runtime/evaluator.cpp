@@ -43,17 +43,19 @@ const Column standard_columns[] = {
 static_assert(std::size(standard_columns) == Evaluator::general_figures);
 
 void MetricsOptions::visit(OptionVisitor& visitor) {
+  visitor.operational(true);
   visitor("every", every, at_least(1), "iterations between reports");
   visitor("hypergradient", hypergradient,
-          "evaluate the true hypergradient at each report (solves the lower level and a linear "
-          "system)");
+          "report the norm of the true hypergradient; each report then solves the lower level and "
+          "a linear system");
   visitor("tolerance", tolerance, above_up_to(0, 1),
-          "of the solves behind the hypergradient, relative (yardsticks: 1e-6)");
+          "relative tolerance of the solves for the hypergradient (baselines: 1e-6)");
   visitor("baselines", baselines,
-          "solve the problem's yardsticks once, at the start, and report them beside the result");
+          "solve the problem's baselines once, at the start, and print them beside the result");
   visitor("clients", clients, at_least(0),
-          "where clients take turns: figures are of so many of them, the same in each report, at "
-          "least one per seat; 0 = all");
+          "number of clients that the figures are computed from if clients are sampled, the same "
+          "in each report, at least one per slot; 0 = all");
+  visitor.operational(false);
 }
 
 Evaluator::Evaluator(const BilevelProblem& problem, Network& network, const MetricsOptions& options,

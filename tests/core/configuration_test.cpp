@@ -2,7 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include "echelon/core/catalog.hpp"
 #include "echelon/core/error.hpp"
 
 namespace echelon {
@@ -85,9 +84,18 @@ TEST(Configuration, ResolvedTextReadsBackAndLeavesOutOperationalOptions) {
   EXPECT_EQ(configuration.declared().size(), 6U);
 }
 
-TEST(NearestName, TakesTheSmallestEditDistance) {
-  EXPECT_EQ(nearest_name("gossip", {"all-reduce", "gossip-atc", "none"}), "gossip-atc");
-  EXPECT_EQ(nearest_name("x", {}), "");
+TEST(Configuration, WordsAreReadInAnyLetterCaseAndStoredAsDeclared) {
+  Configuration configuration;
+  configuration.set("part.color", "GREEN", "test");
+  configuration.set("part.loud", "Yes", "test");
+  configuration.set("part.word", "Two Words", "test");
+  Example example;
+  configuration.read("part", example);
+  EXPECT_EQ(example.color, "green");
+  EXPECT_TRUE(example.loud);
+  EXPECT_EQ(example.word, "Two Words");
+  EXPECT_EQ(configuration.resolved(false),
+            "[part]\nstep = 0.5\ncount = 3\nloud = yes\nword = Two Words\ncolor = green\n");
 }
 
 }  // namespace

@@ -18,10 +18,17 @@ says() {
   [[ ! -e new ]] || wrong "a refusal left a folder: $script $*"
 }
 
-for script in run hosts restart slurm container check; do
-  says 0 "launch/$script" "$script" --help
-  grep -q '^set -\|^#' out && wrong "--help of $script shows code"
+for script in "$source"/launch/*; do
+  script=$(basename "$script")
+  [[ $script != *.sh && $script != Containerfile ]] || continue # sourced, or no script
+  for word in --help -h; do
+    says 0 "launch/$script" "$script" "$word"
+    grep -q '^set -\|^#\|^self=' out && wrong "$word of $script shows code"
+    [[ ! -s err ]] || wrong "$word of $script writes to standard error: $(head -1 err)"
+    is "$word of $script does nothing else" test "$(wc -l <out)" -lt 40 -a -z "$(grep -i 'setup:' out)"
+  done
 done
+says 0 'launch/demo' demo --method.alpha 0.1 --help
 says 2 'usage: launch/run N' run two problem.ini
 
 says 2 'usage: launch/hosts' hosts problem.ini
@@ -54,6 +61,17 @@ says 0 '^sbatch --nodes 4 --ntasks 64 --time 04:00:00 --signal B:USR2@300 --requ
   slurm --print --nodes 4 --ntasks 64 --time 04:00:00 --ahead 300 --output runs/long problem.ini --method.alpha 0.1
 says 0 '--output runs/long.slurm-%j.log --partition fat --account=me .*/launch/slurm --job .* srun 7 problem.ini --method.alpha 0.1 --run.output runs/long' \
   slurm --print --partition=fat --sbatch --account=me --launcher srun --requeues 7 --output runs/long problem.ini --method.alpha 0.1
+
+says 2 '--at-once: `0`' slurm-sweep --at-once 0 problem.ini --seeds 2
+says 2 'no option `--node`' slurm-sweep --node 2 problem.ini --seeds 2
+says 2 '--vary: `x` is not of the form' slurm-sweep --output new problem.ini --vary x
+
+# Where a run writes is the executable's business: a file that it cannot read is refused before anything is started.
+printf '[run]\niterations 5\n' >equals.ini
+says 2 'equals.ini:2: `iterations 5`' slurm equals.ini
+says 2 'equals.ini:2: `iterations 5`' restart equals.ini
+printf '[RUN]\n[run] \n output\t=  runs/with blanks # a comment\n' >blanks.ini
+says 0 '--output runs/with\\ blanks.slurm-%j.log' slurm --print blanks.ini
 
 says 2 'usage: launch/container' container
 says 2 'run needs a configuration' container run

@@ -48,6 +48,13 @@ cp -r whole damaged
 for shard in damaged/checkpoints/*/shard-*; do truncate -s -1 "$shard"; done
 ends 65 1 'damaged/checkpoints' --ranks 2 damaged
 
+# A checkpoint that does not verify is passed over, and the run goes on from the one before.
+cp -r whole fallen
+rm fallen/result.h5
+for shard in fallen/checkpoints/000000000040/shard-*; do truncate -s -1 "$shard"; done
+ends 0 1 'resuming at iteration 30' --ranks 2 fallen
+is 'the bits after a fall' same_bits whole fallen
+
 # --- where a run writes ------------------------------------------------------------------------------------------------
 for place in 'results/problem' 'from file' environment option; do
   case $place in
@@ -61,6 +68,7 @@ done
 # --- what is tried again: an executable that fails so many times with a code, then does its work --------------------------
 cat >sometimes <<'SH'
 #!/bin/sh
+[ "$1" != status ] || exec "$REAL" "$@"
 # FAILURES CODE MADE: the first attempts leave a folder with so much of a run, and the code (for 137: by a signal).
 count=$(cat attempts 2>/dev/null || echo 0)
 echo $((count + 1)) >attempts
@@ -87,7 +95,7 @@ is 'a run without a checkpoint starts again' same_bits whole early
 is 'and what was there is kept' grep -q cut early.unfinished-1/config.ini
 
 # --- a signal that comes before the ranks can handle it -------------------------------------------------------------------
-printf '#!/bin/sh\ntouch started\nexec sleep 30\n' >deaf
+printf '#!/bin/sh\n[ "$1" != status ] || exec "%s" "$@"\ntouch started\nexec sleep 30\n' "$echelon" >deaf
 chmod +x deaf
 ECHELON_EXECUTABLE=$scratch/deaf "$restart" --ranks 1 problem.ini --run.output new >out 2>err </dev/null &
 job=$!

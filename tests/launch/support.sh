@@ -62,6 +62,7 @@ INI
 write_endless() {
   cat >"$1" <<SH
 #!/bin/sh
+[ "\$1" != status ] || exec "$echelon" "\$@"
 total=100000000
 if [ -e "\$RUN_NAME.total" ]; then
   total=\$(cat "\$RUN_NAME.total")

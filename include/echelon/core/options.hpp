@@ -50,7 +50,7 @@ class OptionVisitor {
                           std::string_view help) = 0;
   virtual void operator()(std::string_view name, bool& value, std::string_view help) = 0;
   virtual void operator()(std::string_view name, std::string& value, std::string_view help) = 0;
-  /// One of a few words.
+  /// One of a few words, letter case aside; `value` has the spelling of `words`.
   virtual void choice(std::string_view name, std::string& value,
                       const std::vector<std::string>& words, std::string_view help) = 0;
   /// The name of a part, one of `names`, or empty if it is so by default; `canonical` turns what a
@@ -67,8 +67,8 @@ class OptionVisitor {
     static_cast<void>(name), static_cast<void>(condition);
   }
 
-  /// Options visited while this is on say how a run is carried out (threads, folders, progress),
-  /// not what it computes: they are left out of result files and of the comparison on resume.
+  /// Options visited while this is on say how a run is carried out and reported, not which iterates
+  /// it computes: they are left out of result files, and they may change on resume.
   void operational(bool on) { operational_ = on; }
 
  protected:

@@ -1,10 +1,10 @@
 #pragma once
-/// The files of a run: config.ini, partition.csv, metrics.csv, checkpoints/, result.h5.
+/// Writes the files of a run: config.ini, status.txt, partition.csv, metrics.csv, checkpoints/,
+/// result.h5. What they say about a run is decided in io/run_status.hpp.
 
 #include <filesystem>
 #include <memory>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "echelon/experiment/experiment.hpp"
@@ -13,22 +13,7 @@
 
 namespace echelon {
 
-/// Keeps other processes out of a folder for as long as it lives.
-class FolderLock {
- public:
-  FolderLock() = default;
-  /// Throws cannot_create if another process holds it, or the folder cannot be written.
-  explicit FolderLock(const std::filesystem::path& folder);
-  FolderLock(FolderLock&& other) noexcept : file_(std::exchange(other.file_, -1)) {}
-  FolderLock& operator=(FolderLock&& other) noexcept {
-    std::swap(file_, other.file_);
-    return *this;
-  }
-  ~FolderLock();
-
- private:
-  int file_ = -1;
-};
+class FolderLock;
 
 /// Every function is collective; rank 0 writes what is not per rank.
 class RunDirectory {
@@ -43,11 +28,15 @@ class RunDirectory {
                                             const std::filesystem::path& folder,
                                             std::vector<std::string>& remarks);
 
+  ~RunDirectory();
+
   const std::filesystem::path& folder() const { return folder_; }
   void append(const std::vector<double>& row);
   void save(std::uint64_t iteration, double seconds);
   void write_result(const Outcome& outcome,
                     const std::vector<Evaluator::BaselineFigures>& baselines);
+  /// Writes the result, if the run has one, and notes how the run ended.
+  void finish(const Outcome& outcome, const std::vector<Evaluator::BaselineFigures>& baselines);
   /// On one rank: trace.json, or trace-2.json and so on if there is one.
   void write_trace(const std::string& json) const;
 
@@ -60,9 +49,12 @@ class RunDirectory {
   Experiment& experiment_;
   std::filesystem::path folder_;
   CheckpointStore store_;
-  FolderLock lock_;  // rank 0 only, as is the next
+  std::unique_ptr<FolderLock> lock_;  // rank 0 only, as is the next
   std::unique_ptr<MetricsCsv> metrics_;
 };
+
+/// Whether a run that ended so has a result.
+bool has_result(Status status);
 
 /// What the binary is built with: instruction set, precision-relevant library versions.
 std::string build_description();

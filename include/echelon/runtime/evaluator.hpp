@@ -22,7 +22,7 @@ struct MetricsOptions {
   bool baselines = false;
   std::int64_t clients = 0;
 
-  void visit(OptionVisitor& visitor);  ///< section `metrics`
+  void visit(OptionVisitor& visitor);  ///< section `metrics`; all of it is operational
 };
 
 struct Column {
@@ -61,7 +61,7 @@ class Evaluator {
     std::vector<double> values;  ///< in the order of metric_names
     bool converged = false;
   };
-  /// Collective: solves the problem's yardsticks, over the data of all agents or clients, and
+  /// Collective: solves the problem's baselines, over the data of all agents or clients, and
   /// measures them with the problem's own figures.
   std::vector<BaselineFigures> baselines();
 
