@@ -95,8 +95,7 @@ TEST(Chosen, IsSetByAProgramAndRefusedWhereItIsUsed) {
   EXPECT_EQ(vehicle.as<ShipOptions>().masts, 7);
   EXPECT_NE(error_of([&] { vehicle.set("mast", 7); }).find("ship has no option `mast`"),
             std::string::npos);
-  EXPECT_NE(error_of([&] { vehicle.set("masts", 7.5); }).find("a whole number"),
-            std::string::npos);
+  EXPECT_NE(error_of([&] { vehicle.set("masts", 7.5); }).find("a whole number"), std::string::npos);
   vehicle = "ship";
   EXPECT_EQ(vehicle.as<ShipOptions>().masts, 1);  // the defaults again
   vehicle = "shi";
@@ -191,6 +190,33 @@ TEST(RequireAllRead, SaysUnderWhichConditionAnOptionIsRead) {
   };
   EXPECT_EQ(refusal("0"), "test: weather.gusts is read if wind is above 0");
   EXPECT_EQ(refusal("3"), "none");
+}
+
+struct Tide {
+  bool sea = false;
+  double height = 1;
+
+  void visit(OptionVisitor& visitor) {
+    visitor("sea", sea, "whether there is one");
+    visitor("height", height, at_least(0), "in feet");
+    if (!sea) visitor.unread("height", "if sea is yes");
+  }
+};
+
+TEST(RequireAllRead, HelpShowsAnOptionThatWasVisitedBeforeItTurnedOutUnread) {
+  const auto resolved = [](const std::string& sea, bool given) {
+    Configuration configuration;
+    configuration.set("tide.sea", sea, "test");
+    if (given) configuration.set("tide.height", "2", "test");
+    Tide tide;
+    configuration.read("tide", tide);
+    configuration.require_all_read();
+    return configuration.resolved();
+  };
+  EXPECT_EQ(describe_options(Tide{}).size(), 2U);
+  EXPECT_EQ(resolved("no", false), "[tide]\nsea = no\n");
+  EXPECT_EQ(resolved("yes", true), "[tide]\nsea = yes\nheight = 2\n");
+  EXPECT_EQ(error_of([&] { resolved("no", true); }), "test: tide.height is read if sea is yes");
 }
 
 TEST(Configuration, SuggestionsYieldToTheUserAndNeedNoReader) {
