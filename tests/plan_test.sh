@@ -114,6 +114,8 @@ refused 65 'short.txt: 398 ids .but there are 400 samples' $(natural plain.svm -
 refused 66 'absent.txt' $(natural plain.svm --problem.partition_file absent.txt)
 refused 2 'would not be read' $(selection plain.svm --problem.partition_file writers.txt)
 refused 2 'natural gives agent [0-9] .id w[0-9]. 3[0-6] training samples, but it needs 37; choose fewer agents' $(natural qid.svm --problem.minimum_samples 37)
+refused 2 'problem.dirichlet_alpha is read by .*regularization.* if problem.partition is dirichlet or dirichlet-sizes' $(selection plain.svm --problem.dirichlet_alpha 0.3)
+refused 2 'problem.shards_per_agent is read by .* if problem.partition is label-shards' $(selection plain.svm --problem.partition dirichlet --problem.shards_per_agent 3)
 refused 2 'power_exponent: -1 is out of range' $(selection plain.svm --problem.partition power-law --problem.power_exponent -1)
 refused 2 'dirichlet_alpha: 0 is out of range' $(selection plain.svm --problem.partition dirichlet-sizes --problem.dirichlet_alpha 0)
 refused 2 'minimum_samples: 51 for each of 6 agents is too much .there are 300 samples' $(selection plain.svm --problem.partition dirichlet-sizes --problem.minimum_samples 51)

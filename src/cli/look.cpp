@@ -155,17 +155,7 @@ void add_parts(std::vector<Shown>& all, const std::string& kind, const std::stri
 
 std::vector<Shown> everything() {
   std::vector<Shown> all;
-  for (const auto& entry : problem_catalog()) {
-    all.push_back({"problems",
-                   entry.name,
-                   entry.summary,
-                   entry.formula,
-                   entry.reference,
-                   "problem",
-                   describe_options(entry.options),
-                   {},
-                   aliases_of(entry)});
-  }
+  add_parts(all, "problems", "problem", problem_catalog());
   for (const auto& entry : method_catalog()) {
     all.push_back(
         {"methods",

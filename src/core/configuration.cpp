@@ -46,7 +46,10 @@ class Configuration::Reader final : public OptionVisitor {
         declared_(configuration.declared_) {}
 
   void unread(std::string_view name, std::string_view condition) override {
-    configuration_.conditions_[section_ + "." + std::string(name)] = condition;
+    const std::string key = section_ + "." + std::string(name);
+    configuration_.conditions_[key] = condition;
+    configuration_.read_.erase(key);
+    std::erase_if(declared_, [&](const OptionDescription& option) { return option.name == key; });
   }
 
   void operator()(std::string_view name, double& value, const Range& range,
@@ -96,11 +99,11 @@ class Configuration::Reader final : public OptionVisitor {
     const Given* given = find(name);
     const bool stays_empty = given != nullptr && given->value.empty() && value.empty();
     if (given != nullptr && !stays_empty) {
-      const std::string found = canonical(given->value);
-      require(!found.empty(), usage, where(*given), "there is no ",
-              name == "name" ? std::string_view(section_) : name, " called `", given->value,
-              "`; the nearest is `", nearest_name(given->value, names), "`");
-      value = found;
+      try {
+        value = canonical(given->value);
+      } catch (const Error& error) {
+        fail(usage, where(*given), error.what());
+      }
     }
     record([&](detail::OptionCollector& collector) {
       collector.part(name, value, names, canonical, help);

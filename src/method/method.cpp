@@ -20,11 +20,7 @@ struct StrategyNames {
     const auto name = [&](std::string_view key, std::string& value, std::string_view help) {
       visitor.part(
           key, value, strategy_catalog().names(),
-          [](const std::string& word) {
-            const StrategyEntry* entry = strategy_catalog().find(word);
-            return entry == nullptr ? std::string() : entry->name;
-          },
-          help);
+          [](const std::string& word) { return strategy_catalog().at(word).name; }, help);
     };
     name("strategy", strategy, "how directions become agreed steps (`echelon list consensus`)");
     name("x", x, "strategy of the upper variable; empty: as consensus.strategy");

@@ -275,6 +275,17 @@ void PartitionOptions::visit(OptionVisitor& visitor) {
   visitor("partition_file", partition_file,
           "natural: text file with the id of one sample per line; empty = the data's own (qid: in "
           "LIBSVM files)");
+  const auto only_for = [&](std::string_view option, const std::vector<std::string>& rules) {
+    std::string all;
+    for (const std::string& rule : rules) {
+      if (rule == partition) return;
+      all += (all.empty() ? "" : " or ") + rule;
+    }
+    visitor.unread(option, "if problem.partition is " + all);
+  };
+  only_for("dirichlet_alpha", {"dirichlet", "dirichlet-sizes"});
+  only_for("shards_per_agent", {"label-shards"});
+  only_for("power_exponent", {"power-law"});
 }
 
 std::vector<std::vector<std::int64_t>> deal_samples(const std::vector<std::uint8_t>& labels,

@@ -194,6 +194,33 @@ TEST(RequireAllRead, SaysUnderWhichConditionAnOptionIsRead) {
   EXPECT_EQ(refusal("3"), "none");
 }
 
+struct Tide {
+  bool sea = false;
+  double height = 1;
+
+  void visit(OptionVisitor& visitor) {
+    visitor("sea", sea, "whether there is one");
+    visitor("height", height, at_least(0), "in feet");
+    if (!sea) visitor.unread("height", "if sea is yes");
+  }
+};
+
+TEST(RequireAllRead, HelpShowsAnOptionThatWasVisitedBeforeItTurnedOutUnread) {
+  const auto resolved = [](const std::string& sea, bool given) {
+    Configuration configuration;
+    configuration.set("tide.sea", sea, "test");
+    if (given) configuration.set("tide.height", "2", "test");
+    Tide tide;
+    configuration.read("tide", tide);
+    configuration.require_all_read();
+    return configuration.resolved();
+  };
+  EXPECT_EQ(describe_options(Tide{}).size(), 2U);
+  EXPECT_EQ(resolved("no", false), "[tide]\nsea = no\n");
+  EXPECT_EQ(resolved("yes", true), "[tide]\nsea = yes\nheight = 2\n");
+  EXPECT_EQ(error_of([&] { resolved("no", true); }), "test: tide.height is read if sea is yes");
+}
+
 TEST(Configuration, SuggestionsYieldToTheUserAndNeedNoReader) {
   Configuration configuration;
   configuration.set("weather.wind", "3", "user");

@@ -54,15 +54,16 @@ class OptionVisitor {
   virtual void choice(std::string_view name, std::string& value,
                       const std::vector<std::string>& words, std::string_view help) = 0;
   /// The name of a part, one of `names`, or empty if it is so by default; `canonical` turns what a
-  /// user wrote (an alias, other letter case) into that name, or into an empty text if there is no
-  /// such part.
+  /// user wrote (an alias, other letter case) into that name; it throws a usage error that names
+  /// the nearest part if there is no such part.
   virtual void part(std::string_view name, std::string& value,
                     const std::vector<std::string>& names,
                     const std::function<std::string(const std::string&)>& canonical,
                     std::string_view help) = 0;
 
   /// An option of this section that the present values of others make useless, and when it would
-  /// be read, such as "if participation.dropout > 0". Giving it is an error that says so.
+  /// be read, such as "if participation.dropout > 0". Giving it is an error that says so, also if
+  /// the option was visited before: help shows it then, a resolved configuration does not.
   virtual void unread(std::string_view name, std::string_view condition) {
     static_cast<void>(name), static_cast<void>(condition);
   }

@@ -202,11 +202,7 @@ class Chosen {
   void visit_name(OptionVisitor& visitor, std::string_view key, std::string_view help) {
     std::string name = (**this).name;
     visitor.part(
-        key, name, list_->names(),
-        [this](const std::string& word) {
-          const Entry* entry = list_->find(word);
-          return entry == nullptr ? std::string() : entry->name;
-        },
+        key, name, list_->names(), [this](const std::string& word) { return list_->at(word).name; },
         help);
     if (name != (**this).name) *this = name;
   }
