@@ -10,9 +10,10 @@ namespace echelon::cli {
 
 struct Arguments {
   std::string program = "echelon";  ///< as it was called, for commands to copy
-  std::string command;
-  std::vector<std::string> words;                            ///< positional, after the command
-  std::vector<std::pair<std::string, std::string>> options;  ///< --section.key value
+  std::string command{};
+  std::vector<std::string> words{};                            ///< positional, after the command
+  std::vector<std::pair<std::string, std::string>> options{};  ///< --section.key value
+  std::vector<std::string> plugins{};                          ///< --plugin FILE
   bool help = false;
   bool version = false;
   bool dry_run = false;  ///< --dry-run
@@ -28,6 +29,7 @@ void read_ini(const std::string& path, Configuration& configuration);
 /// ECHELON_SECTION_KEY=value, for sections that exist.
 void read_environment(Configuration& configuration);
 
+/// --section.key VALUE, then --plugin FILE, which adds to `run.plugin`.
 void read_options(const Arguments& arguments, Configuration& configuration);
 
 }  // namespace echelon::cli

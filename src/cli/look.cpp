@@ -347,6 +347,8 @@ std::string help_text() {
   echelon topology NAME|FILE [--agents N ...]          certificate (standard error) and DOT graph (standard output); --svg FILE draws
                                                        a picture, --write FILE saves the weights (.txt, .mtx, .graph, .graphml)
   echelon inspect RUN_DIR|FILE.h5                      what is inside, checksums verified
+  echelon COMMAND ... --plugin FILE                    with the parts of a shared library as well, by all commands; runs and sweeps keep
+                                                       it as run.plugin
 
 A normal run starts by saying what memory it takes, and refuses to start where it would not fit (participation.memory).
 Every key of a configuration is an option: the command line beats ECHELON_SECTION_KEY in the environment, which beats

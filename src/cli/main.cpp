@@ -12,6 +12,7 @@
 #include "echelon/core/catalog.hpp"
 #include "echelon/core/version.h"
 #include "echelon/experiment/experiment.hpp"
+#include "echelon/io/plugin_file.hpp"
 #include "echelon/main.hpp"
 
 namespace {
@@ -137,6 +138,9 @@ int dispatch(int argc, char** argv, const Arguments& arguments) {
       !arguments.help && !arguments.version && (command == "run" || command == "resume");
   // What needs no ranks is done once; the others leave in peace, lest mpirun cut a message short.
   if (!uses_mpi && launched_rank() != 0) return exit_done;
+  if (!uses_mpi) {  // the others load what their configuration names, on all ranks together
+    for (const auto& plugin : arguments.plugins) load_plugin(plugin);
+  }
   if (arguments.help || (command.empty() && !arguments.version)) {
     print_help();
     return command.empty() && !arguments.help ? static_cast<int>(ErrorKind::usage) : exit_done;
@@ -162,8 +166,9 @@ int dispatch(int argc, char** argv, const Arguments& arguments) {
 
 }  // namespace
 
-int echelon::main(int argc, char** argv) {
+int echelon::main(int argc, char** argv, void (*add_parts)()) {
   try {
+    if (add_parts != nullptr) add_parts();
     return dispatch(argc, argv, parse_arguments(argc, argv));
   } catch (const Error& error) {
     if (launched_rank() != 0) return exit_done;  // MPI is not initialized; rank 0 says the same

@@ -27,6 +27,18 @@ std::vector<std::string> names_of(const std::vector<Column>& columns) {
   return names;
 }
 
+/// Another plug-in may change bits, as another build may.
+std::string build_of(const Experiment& experiment) {
+  const std::string plugins = experiment.plugins_text();
+  return build_description() + (plugins.empty() ? "" : ", " + plugins);
+}
+
+/// A comment of a configuration; nothing without plug-ins.
+std::string plugins_line(const Experiment& experiment) {
+  const std::string plugins = experiment.plugins_text();
+  return plugins.empty() ? "" : "\n# " + plugins + "\n";
+}
+
 }  // namespace
 
 RunDirectory::RunDirectory(Experiment& experiment, fs::path folder)
@@ -34,7 +46,7 @@ RunDirectory::RunDirectory(Experiment& experiment, fs::path folder)
       folder_(std::move(folder)),
       store_(experiment.network().communicator(), experiment.network().agents(),
              folder_ / "checkpoints", static_cast<int>(experiment.options().keep_checkpoints),
-             {experiment.identity(), build_description()}) {}
+             {experiment.identity(), build_of(experiment)}) {}
 
 FolderLock::FolderLock(const fs::path& folder) {
   const fs::path path = folder / ".lock";
@@ -58,7 +70,7 @@ void RunDirectory::write_config(const Experiment& experiment, const fs::path& fo
   const fs::path temporary = folder / "config.ini.tmp";
   std::ofstream file(temporary);
   file << "# Resolved configuration; `echelon run` with this file computes the same results.\n"
-       << experiment.configuration().resolved();
+       << experiment.configuration().resolved() << plugins_line(experiment);
   file.close();
   std::error_code problem;
   if (file.good()) fs::rename(temporary, path, problem);
@@ -164,7 +176,7 @@ void RunDirectory::write_result(const Outcome& outcome,
   const AgentView& x = method.x();
   const AgentView& y = method.y();
   ResultContent content;
-  content.configuration = experiment_.identity();
+  content.configuration = experiment_.identity() + plugins_line(experiment_);
   content.problem = experiment_.problem_entry().name;
   content.method = experiment_.method_entry().name;
   content.iterations = static_cast<std::int64_t>(outcome.iteration);
