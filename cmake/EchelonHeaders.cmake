@@ -60,6 +60,7 @@ set(ECHELON_EXTENSION_HEADERS
   echelon/core/trace.hpp
   echelon/experiment/memory.hpp
   echelon/experiment/preset.hpp
+  echelon/io/plugin_file.hpp
   echelon/method/estimator.hpp
   echelon/method/method.hpp
   echelon/method/products.hpp
@@ -67,6 +68,7 @@ set(ECHELON_EXTENSION_HEADERS
   echelon/participation/client_states.hpp
   echelon/participation/participation.hpp
   echelon/participation/policy.hpp
+  echelon/plugin.hpp
   echelon/problem/decorator.hpp
   echelon/problem/catalog.hpp
   echelon/problem/client_problem.hpp

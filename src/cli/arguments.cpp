@@ -97,10 +97,17 @@ Arguments parse_arguments(int argc, const char* const* argv,
   Arguments arguments;
   if (argc > 0) arguments.program = argv[0];
   std::string pending;  // a long option that waits for its value
+  const auto add = [&arguments](const std::string& key, const std::string& value) {
+    if (key == "plugin") {
+      arguments.plugins.push_back(value);
+    } else {
+      arguments.options.emplace_back(key, value);
+    }
+  };
   for (const auto& option : parsed.options) {
     const bool positional = option.string_key.empty();
     if (positional && !pending.empty()) {
-      arguments.options.emplace_back(pending, option.value.front());
+      add(pending, option.value.front());
       pending.clear();
       continue;
     }
@@ -124,7 +131,7 @@ Arguments parse_arguments(int argc, const char* const* argv,
     } else if (option.value.empty()) {
       pending = option.string_key;
     } else {
-      arguments.options.emplace_back(option.string_key, option.value.front());
+      add(option.string_key, option.value.front());
     }
   }
   require(pending.empty(), usage, "--", pending, " has no value; write --", pending, " VALUE");
@@ -186,6 +193,9 @@ void read_options(const Arguments& arguments, Configuration& configuration) {
             nearest_name(section, sections), "`");
     configuration.set(key, value, "command line");
   }
+  std::string plugins = plugins_of(configuration);
+  for (const auto& plugin : arguments.plugins) plugins += (plugins.empty() ? "" : ",") + plugin;
+  if (!arguments.plugins.empty()) configuration.set("run.plugin", plugins, "command line");
 }
 
 }  // namespace echelon::cli

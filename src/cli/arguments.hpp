@@ -11,10 +11,11 @@ namespace echelon::cli {
 
 struct Arguments {
   std::string program = "echelon";  ///< as it was called, for commands to copy
-  std::string command;
-  std::vector<std::string> words;                            ///< positional, after the command
-  std::vector<std::pair<std::string, std::string>> options;  ///< --name value
-  std::vector<std::string> switches;                         ///< options without a value
+  std::string command{};
+  std::vector<std::string> words{};                            ///< positional, after the command
+  std::vector<std::pair<std::string, std::string>> options{};  ///< --name value
+  std::vector<std::string> plugins{};                          ///< --plugin FILE
+  std::vector<std::string> switches{};                         ///< options without a value
   bool help = false;
   bool version = false;
 
@@ -36,7 +37,8 @@ void read_ini(const std::string& path, Configuration& configuration);
 /// ECHELON_SECTION_KEY=value, for sections that exist.
 void read_environment(Configuration& configuration);
 
-/// Options of the form --section.key value; all others are left alone.
+/// Options of the form --section.key value, then --plugin FILE, which adds to `run.plugin`; all
+/// others are left alone.
 void read_options(const Arguments& arguments, Configuration& configuration);
 
 }  // namespace echelon::cli

@@ -293,6 +293,8 @@ void print_overview() {
       "  echelon COMMAND --help     options, examples and exit codes of a command\n"
       "  echelon run --help         all keys of a configuration\n"
       "  echelon describe NAME      options of a problem, method or other component\n"
+      "  echelon COMMAND --plugin FILE\n"
+      "                             also with the components of a shared library\n"
       "  echelon --version\n");
 }
 
@@ -306,11 +308,12 @@ void print_help(const Command& command) {
   std::printf("usage: echelon %s %s\n\n%s\n", command.name.c_str(), command.synopsis.c_str(),
               command.summary.c_str());
   if (!command.details.empty()) std::printf("\n%s\n", command.details.c_str());
-  if (!command.options.empty()) std::printf("\noptions\n");
+  std::printf("\noptions\n");
   for (const CommandOption& option : command.options) {
     const std::string name = "--" + option.name + (option.value.empty() ? "" : " ") + option.value;
     std::printf("  %-20s %s\n", name.c_str(), option.help.c_str());
   }
+  std::printf("  %-20s %s\n", "--plugin FILE", "also load the components of a shared library");
   std::printf("\nexamples\n");
   for (const auto& example : command.examples) std::printf("  echelon %s\n", example.c_str());
   print_codes(command.exit_codes);

@@ -11,6 +11,7 @@
 #include "commands.hpp"
 #include "echelon/core/error.hpp"
 #include "echelon/core/version.h"
+#include "echelon/io/plugin_file.hpp"
 #include "echelon/main.hpp"
 
 namespace {
@@ -129,6 +130,10 @@ int dispatch(int argc, char** argv) {
   // What needs no ranks is done once; the others leave in peace, so that mpirun does not cut a
   // message short.
   if ((only_prints || command->collective == nullptr) && launched_rank() != 0) return exit_done;
+  if (command == nullptr || command->collective == nullptr || only_prints) {
+    // Collective commands load what their configuration names, on all ranks together.
+    for (const auto& plugin : arguments.plugins) load_plugin(plugin);
+  }
   if (arguments.version) {
     std::printf("echelon %s\n", version());
     return exit_done;
@@ -148,8 +153,9 @@ int dispatch(int argc, char** argv) {
 
 }  // namespace
 
-int echelon::main(int argc, char** argv) {
+int echelon::main(int argc, char** argv, void (*add_parts)()) {
   try {
+    if (add_parts != nullptr) add_parts();
     return dispatch(argc, argv);
   } catch (const Error& error) {
     if (launched_rank() != 0) return exit_done;  // MPI is not initialized; rank 0 says the same

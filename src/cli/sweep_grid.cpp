@@ -136,6 +136,13 @@ Sweep parse_sweep(const Arguments& arguments) {
       sweep.options.emplace_back(key, value);
     }
   }
+  if (!arguments.plugins.empty()) {
+    Configuration configuration;
+    read_ini(config, configuration);
+    read_environment(configuration);
+    read_options({.options = sweep.options, .plugins = arguments.plugins}, configuration);
+    sweep.options.emplace_back("run.plugin", plugins_of(configuration));
+  }
   const GeneralOptions general = checked(config, sweep.options, {});
   sweep.base = content_of(config);
   sweep.first_seed = general.experiment.seed;

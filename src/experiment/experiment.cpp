@@ -16,6 +16,12 @@ namespace echelon {
 
 namespace {
 
+struct PluginOption {
+  std::string plugin;
+
+  void visit(OptionVisitor& visitor) { visitor("plugin", plugin, ""); }
+};
+
 constexpr Role roles[] = {Role::upper, Role::lower, Role::auxiliary};
 
 class SizeCounter final : public StateVisitor {
@@ -43,6 +49,8 @@ void ExperimentOptions::visit(OptionVisitor& visitor) {
   visitor("preset", preset, "a published composition to start from (`echelon list presets`)");
   visitor("seed", seed, at_least(0), "of all random draws");
   visitor.operational(true);
+  visitor("plugin", plugin,
+          "shared libraries with more parts, separated by commas; `--plugin FILE` adds one");
   visitor("output", output, "the run directory; empty: results/<name of the configuration>");
   visitor("threads", threads, between(1, 1024), "threads per rank, over agents");
   visitor("keep_checkpoints", keep_checkpoints, at_least(1), "how many checkpoints are kept");
@@ -59,7 +67,14 @@ void CommOptions::visit(OptionVisitor& visitor) {
   visitor.operational(false);
 }
 
+std::string plugins_of(Configuration configuration) {
+  PluginOption option;  // declared with the others of its section
+  configuration.read("run", option);
+  return option.plugin;
+}
+
 void GeneralOptions::read_from(Configuration& configuration) {
+  plugins = load_plugins(plugins_of(configuration));
   apply_preset(configuration);
   configuration.read("run", experiment);
   configuration.read("run", run);
@@ -146,6 +161,20 @@ Experiment::Experiment(Communicator communicator, Configuration configuration,
   network_->communicator().require_on_all(
       first == configuration_.resolved(), ErrorKind::usage,
       "the ranks were given different configurations; give all of them what rank 0 has");
+  const std::string plugins = network_->communicator().broadcast(plugins_text(), 0);
+  network_->communicator().require_on_all(
+      plugins == plugins_text(), ErrorKind::usage,
+      text("run.plugin: files of the same name differ between ranks; give all machines those of "
+           "rank 0, ",
+           plugins));
+}
+
+std::string Experiment::plugins_text() const {
+  std::string all;
+  for (const Plugin& plugin : general_.plugins) {
+    all += (all.empty() ? "plug-in " : ", plug-in ") + plugin.text();
+  }
+  return all;
 }
 
 /// Before this run takes anything. Nobody goes on before all have looked, so that ranks of one

@@ -1,7 +1,5 @@
 #include "echelon/experiment/preset.hpp"
 
-#include "echelon/core/catalog.hpp"
-
 namespace echelon {
 
 namespace {
@@ -32,7 +30,7 @@ void apply_preset(Configuration& configuration) {
   Configuration(configuration)
       .read("run", option);  // the option is declared with the others of its section
   if (option.preset.empty()) return;
-  const Preset& preset = find_entry(preset_catalog(), option.preset, "preset");
+  const Preset& preset = preset_catalog().at(option.preset);
   for (const auto& [key, value] : preset.settings) {
     configuration.suggest(key, value, "preset " + preset.name);
   }

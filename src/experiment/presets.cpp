@@ -2,15 +2,15 @@
 
 namespace echelon {
 
-const std::vector<Preset>& preset_catalog() {
-  static const std::vector<Preset> entries = [] {
+PartList<Preset>& preset_catalog() {
+  static PartList<Preset> presets("preset", [] {
     std::vector<Preset> all = detail::decentralized_presets();
     for (auto part : {detail::federated_presets(), detail::centralized_presets()}) {
       for (Preset& preset : part) all.push_back(std::move(preset));
     }
     return all;
-  }();
-  return entries;
+  }());
+  return presets;
 }
 
 }  // namespace echelon

@@ -35,6 +35,18 @@ void note(Experiment& experiment, const fs::path& folder, RunState state,
                       .detail = detail});
 }
 
+/// Another plug-in may change bits, as another build may.
+std::string build_of(const Experiment& experiment) {
+  const std::string plugins = experiment.plugins_text();
+  return build_description() + (plugins.empty() ? "" : ", " + plugins);
+}
+
+/// A comment of a configuration; nothing without plug-ins.
+std::string plugins_line(const Experiment& experiment) {
+  const std::string plugins = experiment.plugins_text();
+  return plugins.empty() ? "" : "\n# " + plugins + "\n";
+}
+
 }  // namespace
 
 RunDirectory::RunDirectory(Experiment& experiment, fs::path folder)
@@ -43,7 +55,7 @@ RunDirectory::RunDirectory(Experiment& experiment, fs::path folder)
       store_(experiment.network().communicator(), experiment.network().agents(),
              folder_ / run_files::checkpoints,
              static_cast<int>(experiment.options().keep_checkpoints),
-             {experiment.identity(), build_description()}) {}
+             {experiment.identity(), build_of(experiment)}) {}
 
 RunDirectory::~RunDirectory() = default;
 
@@ -53,7 +65,7 @@ void RunDirectory::write_config(const Experiment& experiment, const fs::path& fo
   temporary += ".tmp";
   std::ofstream file(temporary);
   file << "# Resolved configuration; `echelon run` with this file computes the same results.\n"
-       << experiment.configuration().resolved();
+       << experiment.configuration().resolved() << plugins_line(experiment);
   file.close();
   std::error_code problem;
   if (file.good()) fs::rename(temporary, path, problem);
@@ -152,7 +164,7 @@ void RunDirectory::write_result(const Outcome& outcome,
   const AgentView& x = method.x();
   const AgentView& y = method.y();
   ResultContent content;
-  content.configuration = experiment_.identity();
+  content.configuration = experiment_.identity() + plugins_line(experiment_);
   content.problem = experiment_.problem_entry().name;
   content.method = experiment_.method_entry().name;
   content.iterations = static_cast<std::int64_t>(outcome.iteration);

@@ -10,6 +10,7 @@
 #include "echelon/comm/network.hpp"
 #include "echelon/core/configuration.hpp"
 #include "echelon/experiment/memory.hpp"
+#include "echelon/io/plugin_file.hpp"
 #include "echelon/method/method.hpp"
 #include "echelon/participation/participation.hpp"
 #include "echelon/problem/catalog.hpp"
@@ -23,6 +24,7 @@ namespace echelon {
 struct ExperimentOptions {
   std::string preset;
   std::int64_t seed = 1;
+  std::string plugin;
   std::string output;
   std::int64_t threads = 1;
   std::int64_t keep_checkpoints = 3;
@@ -41,6 +43,7 @@ struct CommOptions {
 
 /// The options that every run has, whatever is composed.
 struct GeneralOptions {
+  std::vector<Plugin> plugins;  ///< in the order of `run.plugin`
   ExperimentOptions experiment;
   RunOptions run;
   MetricsOptions metrics;
@@ -56,6 +59,7 @@ struct GeneralOptions {
   Chosen<ProblemEntry> problem{problem_catalog(), "quadratic"};
   Chosen<MethodEntry> method{method_catalog(), "f2sa"};
 
+  /// Loads the plug-ins first, so that all that follows may name their parts.
   void read_from(Configuration& configuration);
 };
 
@@ -91,6 +95,8 @@ class Experiment {
 
   /// The part of the configuration that decides what is computed.
   std::string identity() const { return configuration_.resolved(false); }
+  /// Names and digests of the plug-ins, in one line; empty if there are none.
+  std::string plugins_text() const;
   /// Bytes of everything `visit_state` of the method visits on this rank.
   std::int64_t state_bytes();
   /// What this rank takes. Not collective.
@@ -122,6 +128,9 @@ class Experiment {
 
 /// The choices between parts that `general` makes, for Configuration::require_all_read.
 std::vector<PartAxis> part_axes(const GeneralOptions& general);
+
+/// The value of `run.plugin`, which is read before anything else.
+std::string plugins_of(Configuration configuration);
 
 /// Sections that a configuration may have.
 const std::vector<std::string>& configuration_sections();

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "echelon/core/configuration.hpp"
+#include "echelon/core/part.hpp"
 
 namespace echelon {
 
@@ -25,8 +26,9 @@ struct Preset {
 /// In words, such as "as published".
 std::string origin_text(Preset::Origin origin);
 
-/// Decentralized, personal, federated, centralized.
-const std::vector<Preset>& preset_catalog();
+/// Presets of the library: decentralized, personal, federated, centralized; then those that a
+/// program or a plug-in adds.
+PartList<Preset>& preset_catalog();
 
 /// Gives `configuration` the settings of its `run.preset`, if it names one, except where a value
 /// was given. Throws a usage error for an unknown name.
