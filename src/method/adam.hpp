@@ -5,15 +5,13 @@
 #include <cmath>
 
 #include "echelon/core/parallel.hpp"
-#include "echelon/method/method.hpp"
+#include "echelon/method/terms.hpp"
 
 namespace echelon::detail {
 
 /// Options `beta1`, `beta2` and `epsilon`.
 struct AdamOptions {
-  double beta1 = 0.9;
-  double beta2 = 0.999;
-  double epsilon = 1e-8;
+  double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8;
 
   void visit(OptionVisitor& visitor) {
     visitor("beta1", beta1, between(0, 0.999999), "Adam: memory of the direction");
@@ -33,6 +31,12 @@ struct AdamOptions {
 /// Source: I. Loshchilov, F. Hutter, ICLR 2019, arXiv:1711.05101; the shared scale is our own.
 class Adam {
  public:
+  /// For a variable of the method, which carries it under `name`.
+  Adam(MethodBase& method, const std::string& name, const AdamOptions& options,
+       const ConsensusVariable& variable)
+      : Adam(options, variable.set(), variable.value().rows(), method.m) {
+    method.carry(name, *this);
+  }
   /// For a variable of `rows` entries that stays in `set`.
   Adam(const AdamOptions& options, const FeasibleSet& set, Index rows, int columns)
       : options_(options),

@@ -1,47 +1,31 @@
 #include "echelon/method/terms.hpp"
 #include "lower_stationarity.hpp"
 #include "quadratic_programs.hpp"
+#include "step_options.hpp"
 
 namespace echelon::detail {
 
 namespace {
 
-struct BomeOptions {
+struct BomeOptions : JointSteps {
+  BomeOptions() { schedule.upper_decay = schedule.lower_decay = 0.5; }
   std::int64_t inner_steps = 10;
-  double alpha = 0.05;
-  double beta = 0.05;
-  double gamma = 0.5;
-  double eta = 0.5;
+  double eta = 0.5, momentum = 0;
   std::string phi = "gradient";
-  double momentum = 0;
   bool carry = false;
-  StepSchedule schedule{.upper_decay = 0.5, .lower_decay = 0.5};
 
   void visit(OptionVisitor& visitor) {
-    visitor("inner_steps", inner_steps, at_least(1), "steps of yhat per iteration (T)");
-    visitor("alpha", alpha, at_least(0), "step of x (xi of the paper)");
-    visitor("beta", beta, at_least(0), "step of y (xi of the paper)");
-    visitor("gamma", gamma, at_least(0),
-            "step of yhat (alpha of the paper), about .5 / L_g; gamma mu inner_steps must reach 1");
+    visitor("inner_steps", inner_steps, at_least(1),
+            "steps of yhat in each iteration (T); gamma mu inner_steps must reach 1");
+    JointSteps::visit(visitor, "yhat, constant");
     visitor("eta", eta, at_least(0), "how fast the value gap is asked to fall");
     visitor.choice("phi", phi, {"gradient", "value"},
                    "rate of the value gap: eta |dq|^2, or eta q");
     visitor("momentum", momentum, between(0, 0.999), "heavy ball on the direction; 0 = none");
-    visitor("carry", carry, "yhat goes on from iteration to iteration, instead of restarting at y");
-    schedule.visit(visitor);
+    visitor("carry", carry, "yhat continues from the last iteration instead of restarting at y");
   }
 
   bool by_value() const { return phi == "value"; }
-
-  MethodCost cost() const {
-    const auto steps = static_cast<double>(inner_steps);
-    return {.auxiliary_steps = steps,
-            .p_means = 2,
-            .q_means = 2,
-            .scalar_means = by_value() ? 1.0 : 0.0,
-            .gradients = steps + 3,
-            .values = by_value() ? 2.0 : 0.0};
-  }
 };
 
 /// Dynamic barrier on the value gap q(x, y) = g(x, y) - g(x, yhat), yhat held fixed. Jacobi.
@@ -72,8 +56,8 @@ class Bome final : public ComposedMethod<BomeOptions> {
     }
     means.update();
     parallel_for(m, [&](int i) { add_direction(i); });
-    x.descend(options.alpha * options.schedule.upper(k), dx);
-    y.descend(options.beta * options.schedule.lower(k), dy);
+    x.descend(options.upper(k), dx);
+    y.descend(options.lower(k), dy);
   }
 
  private:

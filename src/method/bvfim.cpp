@@ -2,23 +2,15 @@
 #include <cmath>
 
 #include "adam.hpp"
-#include "entries.hpp"
 
 namespace echelon::detail {
 
 namespace {
 
 struct BvfimOptions {
-  std::int64_t z_steps = 50;
-  std::int64_t y_steps = 25;
-  double alpha = 0.01;
-  double beta = 0.01;
-  double gamma = 0.01;
-  double mu = 0.01;
-  double theta = 0.01;
-  double sigma = 0.001;
-  double slack = 0;
-  double bound = 1;
+  std::int64_t z_steps = 50, y_steps = 25;
+  double alpha = 0.01, beta = 0.01, gamma = 0.01;
+  double mu = 0.01, theta = 0.01, sigma = 0.001, slack = 0, bound = 1;
   std::string decay = "geometric";
   AdamOptions adam;
 
@@ -37,18 +29,6 @@ struct BvfimOptions {
     visitor.choice("decay", decay, {"geometric", "power", "harmonic", "logarithmic"},
                    "d_k = 1.1^-(k+1), (k+1)^-1.1, 1 / (1.1 (k+1)), or 1 / log(1.1 (k+2))");
     adam.visit(visitor);
-  }
-
-  MethodCost cost() const {
-    const auto inner = static_cast<double>(z_steps);
-    const auto outer = static_cast<double>(y_steps);
-    return {.y_steps = outer,
-            .auxiliary_steps = inner,
-            .p_means = 1,
-            .q_means = outer,
-            .scalars_exact = 1,
-            .gradients = inner + 2 * outer + 3,
-            .values = 1};
   }
 
   /// d_k; the logarithmic one would start below 0 at k + 1 = 1.
@@ -70,145 +50,77 @@ struct BvfimOptions {
 ///     x <- x - alpha Adam(mean (grad_x f + w (grad_x g(x, y) - grad_x g(x, z))))
 ///
 /// V is an exact mean: w has a pole at V = -m, which single agents' values may cross.
-class Bvfim final : public Method {
+class Bvfim final : public ComposedMethod<BvfimOptions> {
  public:
-  Bvfim(const MethodContext& context, const BvfimOptions& options)
-      : problem_(context.problem),
-        options_(options),
-        x_(context.upper_variable_of_means("x")),
-        y_(context.lower_variable_of_means("y")),
-        z_(context.lower_copy("z")),
-        p_(context.problem.upper_dimension()),
-        q_(context.problem.lower_dimension()),
-        m_(context.network.agents().count()),
-        average_(context),
-        value_(1, m_),
-        y_direction_(context.mean_tracker("y_direction", {q_})),
-        x_direction_(context.mean_tracker("x_direction", {p_})),
-        z_estimator_(context.make_estimator({q_})),
-        y_estimator_(context.make_estimator({q_, q_})),
-        x_estimator_(context.make_estimator({p_, p_, p_})),
-        adam_(options.adam, problem_.upper_set(), p_, m_),
-        gy_z_(q_, m_),
-        fy_(q_, m_),
-        fx_(p_, m_),
-        gx_z_(p_, m_),
-        weight_(1, m_) {}
+  using ComposedMethod::ComposedMethod;
 
   void iterate(std::uint64_t k) override {
-    const double d = options_.regularization(k);
-    const auto z_steps = static_cast<std::uint32_t>(options_.z_steps);
-    const auto y_steps = static_cast<std::uint32_t>(options_.y_steps);
-    const Oracle lower_gradient = [&](const Sample& sample, OraclePoint at, OracleOutputs out) {
-      problem_.grad_g(sample, {{*at[0], *at[1], nullptr, out[0]}});
-    };
-    for (std::uint32_t t = 0; t < z_steps; ++t) {
-      z_estimator_->estimate({.iteration = k, .step = t}, {&x_.value(), &z_.value()},
-                             lower_gradient, {&gy_z_});
-      z_.descend(options_.gamma, gy_z_ + 2 * options_.mu * d * z_.value());
+    const double d = options.regularization(k);
+    const Steps z_steps{k, options.z_steps};
+    const Steps y_steps{k, options.y_steps, z_steps.next().step + 1};
+    for (const Sample& step : z_steps) {
+      of_z(step);
+      z.descend(options.gamma, gy_z + 2 * options.mu * d * z.value());
     }
-    find_weight({.iteration = k, .step = z_steps}, d);
-    for (std::uint32_t t = 0; t < y_steps; ++t) {
-      step_y({.iteration = k, .step = z_steps + 1 + t}, d);
+    value(z_steps.next());
+    find_weight(d);
+    for (const Sample& step : y_steps) {
+      of_y(step);
+      parallel_for(m, [&](int i) {
+        dy.col(i) = fy.col(i) + 2 * options.theta * d * y.value().col(i) + weight(0, i) * dy.col(i);
+      });
+      y_direction.update();
+      y.descend(options.beta, y_direction(dy));
     }
-    step_x(k, {.iteration = k, .step = z_steps + 1 + y_steps});
-  }
-
-  const AgentView& x() override { return x_; }
-  const AgentView& y() override { return y_; }
-
-  void visit_state(StateVisitor& visitor) override {
-    visitor.within("x", x_);
-    visitor.within("y", y_);
-    visitor.within("z", z_);
-    visitor.within("y_direction", y_direction_);
-    visitor.within("x_direction", x_direction_);
-    visitor.within("z_estimator", *z_estimator_);
-    visitor.within("y_estimator", *y_estimator_);
-    visitor.within("x_estimator", *x_estimator_);
-    visitor.within("adam", adam_);
+    of_x(y_steps.next());
+    parallel_for(m,
+                 [&](int i) { dx.col(i) = fx.col(i) + weight(0, i) * (dx.col(i) - gx_z.col(i)); });
+    x_direction.update();
+    x.descend(options.alpha, adam.direction(k, x_direction(dx), x));
   }
 
  private:
-  void find_weight(const Sample& sample, double d) {
-    problem_.values(Level::lower, sample, x_, z_, value_);
-    parallel_for(m_, [&](int i) {
-      value_(0, i) += options_.mu * d * z_.value().col(i).squaredNorm() + options_.slack;
+  void find_weight(double d) {
+    parallel_for(m, [&](int i) {
+      V(0, i) += options.mu * d * z.value().col(i).squaredNorm() + options.slack;
     });
-    average_(value_);
-    parallel_for(m_, [&](int i) {
-      const double above = std::max(value_(0, i) + options_.bound, 0.0);
-      weight_(0, i) = options_.sigma * d / (above + 1e-8);
+    average(V);
+    parallel_for(m, [&](int i) {
+      const double above = std::max(V(0, i) + options.bound, 0.0);
+      weight(0, i) = options.sigma * d / (above + 1e-8);
     });
   }
 
-  void step_y(const Sample& sample, double d) {
-    AgentView dy = y_direction_.component(0);
-    const Oracle gradients = [&](const Sample& drawn, OraclePoint at, OracleOutputs out) {
-      problem_.grad_f(drawn, {{*at[0], *at[1], nullptr, out[0]}});
-      problem_.grad_g(drawn, {{*at[0], *at[1], nullptr, out[1]}});
-    };
-    y_estimator_->estimate(sample, {&x_.value(), &y_.value()}, gradients, {&fy_, &dy});
-    parallel_for(m_, [&](int i) {
-      dy.col(i) =
-          fy_.col(i) + 2 * options_.theta * d * y_.value().col(i) + weight_(0, i) * dy.col(i);
-    });
-    y_direction_.update();
-    y_.descend(options_.beta, y_direction_.mean(0));
-  }
-
-  void step_x(std::uint64_t k, const Sample& sample) {
-    AgentView dx = x_direction_.component(0);
-    const Oracle gradients = [&](const Sample& drawn, OraclePoint at, OracleOutputs out) {
-      problem_.grad_f(drawn, {{*at[0], *at[1], out[0], nullptr}});
-      problem_.grad_g(drawn,
-                      {{*at[0], *at[1], out[1], nullptr}, {*at[0], *at[2], out[2], nullptr}});
-    };
-    x_estimator_->estimate(sample, {&x_.value(), &y_.value(), &z_.value()}, gradients,
-                           {&fx_, &dx, &gx_z_});
-    parallel_for(
-        m_, [&](int i) { dx.col(i) = fx_.col(i) + weight_(0, i) * (dx.col(i) - gx_z_.col(i)); });
-    x_direction_.update();
-    x_.descend(options_.alpha, adam_.direction(k, x_direction_.mean(0), x_));
-  }
-
-  BilevelProblem& problem_;
-  BvfimOptions options_;
-  ConsensusVariable x_, y_, z_;
-  Index p_, q_;
-  int m_;
-  ExactMean average_;
-  AgentMatrix value_;
-  MeanTracker y_direction_, x_direction_;
-  std::unique_ptr<GradientEstimator> z_estimator_, y_estimator_, x_estimator_;
-  Adam adam_;
-  AgentMatrix gy_z_, fy_, fx_, gx_z_, weight_;
+  UpperOfMeans x{*this, "x"};
+  LowerOfMeans y{*this, "y"};
+  LowerCopy z{*this, "z"};
+  Gradient fx = df_dx(x, y), fy = df_dy(x, y), gx_z = dg_dx(x, z), gy_z = dg_dy(x, z);
+  Gradient dx = dg_dx(x, y), dy = dg_dy(x, y);  ///< directions, at first the gradients of g
+  Value V = value_of(Level::lower, x, z);
+  Means y_direction{*this, "y_direction", {&dy}}, x_direction{*this, "x_direction", {&dx}};
+  Together of_z{*this, {&gy_z}}, of_y{*this, {&fy, &dy}}, of_x{*this, {&fx, &dx, &gx_z}};
+  Direct value{*this, {&V}};
+  ExactMean average{context};
+  Adam adam{*this, "adam", options.adam, x};
+  Block weight{1, m};
 };
 
 }  // namespace
 
-static MethodEntry bvfim_entry() {
-  MethodEntry entry{
-      .name = "bvfim",
-      .summary = "barrier on a regularized value function; a baseline, for nonconvex lower levels",
-      .formula =
-          "T_z times: z <- z - gamma (gy(x,z) + 2 mu d_k z);  V = g(x,z) + mu d_k |z|^2, "
-          "w = sigma d_k / (V + m);  T_y times: y <- y - beta (fy + 2 theta d_k y + w gy);  "
-          "x by Adam along fx + w (gx(x,y) - gx(x,z))",
-      .reference = "R. Liu, X. Liu, X. Yuan, S. Zeng, J. Zhang, ICML 2021, arXiv:2106.07991",
-      .assumes = "a bound of the lower level is known; no answer is guaranteed",
-      .fails =
-          "the weight of the lower level vanishes with d_k unless the bound is tight: ends "
-          "near the minimizer of f alone",
-      .serves = {},
-      .uses_products = false,
-      .means_first = true};
-  bind<Bvfim>(entry, BvfimOptions{});
-  return entry;
-}
-
 std::vector<MethodEntry> bvfim_parts() {
-  return {bvfim_entry()};
+  return {method_entry<Bvfim>(
+      {.name = "bvfim",
+       .summary = "barrier on a regularized value function; a baseline, for nonconvex lower levels",
+       .formula =
+           "T_z times: z <- z - gamma (gy(x,z) + 2 mu d_k z);  V = g(x,z) + mu d_k |z|^2, "
+           "w = sigma d_k / (V + m);  T_y times: y <- y - beta (fy + 2 theta d_k y + w gy);  "
+           "x by Adam along fx + w (gx(x,y) - gx(x,z))",
+       .reference = "R. Liu, X. Liu, X. Yuan, S. Zeng, J. Zhang, ICML 2021, arXiv:2106.07991",
+       .assumes = "a bound of the lower level is known; no solution is guaranteed",
+       .fails = "the weight of the lower level vanishes with d_k unless the bound is tight: ends "
+                "near the minimizer of f alone",
+       .serves = {},
+       .means_first = true})};
 }
 
 }  // namespace echelon::detail

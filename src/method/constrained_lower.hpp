@@ -2,7 +2,6 @@
 /// A lower level with linear inequalities: its solution, and the gradient of f at it.
 
 #include <cstdint>
-#include <memory>
 #include <vector>
 
 #include "curvature.hpp"
@@ -11,8 +10,7 @@
 namespace echelon::detail {
 
 struct ConstrainedOptions {
-  double perturbation = 4e-5;
-  double active_tolerance = 1e-8;
+  double perturbation = 4e-5, active_tolerance = 1e-8;
   std::int64_t newton_steps = 1;
   ProductOptions products;
 
@@ -27,19 +25,7 @@ struct ConstrainedOptions {
     products.visit(visitor);
   }
 
-  MethodCost cost() const {
-    const auto steps = static_cast<double>(newton_steps);
-    MethodCost cost{.y_steps = 0,
-                    .p_exact = 1,
-                    .q_exact = 2 * steps + 1,
-                    .gradients = steps + 1,
-                    .per_y = {.q_exact = steps}};
-    products.add_to(cost, 1);
-    (products.exact() ? cost.per_y.products : cost.per_y.gradients) =
-        (products.exact() ? 1 : 2) * steps;
-    cost.count = MethodCost::Count::at_most;  // products with zero are free
-    return cost;
-  }
+  Varies varies() const { return Varies::at_most; }  // products with zero are free
 };
 
 /// The lower level with rows C y + E x <= c, its box being some of them, and the gradient of F.
@@ -51,36 +37,42 @@ struct ConstrainedOptions {
 /// with H = d2g/dy2, J = d2g/dydx, since [H N'; N 0] (dy, dlambda) = -(J, E_N). H, grad_y g, x in
 /// the rows and grad_y f of the system are exact means, so y*, v and w are the same for all agents.
 class ConstrainedLower {
+  MethodBase& method_;
+
  public:
-  /// Throws a usage error for a personal lower level, and for a set that is no box.
-  ConstrainedLower(const MethodContext& context, const ConstrainedOptions& options);
+  /// At x, a block of the method. Throws a usage error for a personal lower level, and for a set
+  /// that is no box.
+  ConstrainedLower(MethodBase& method, const ConstrainedOptions& its_options,
+                   const AgentView& its_x);
 
-  /// Into `direction`: what the estimator makes of D at x, the perturbation being the `draw`-th.
-  /// Throws a usage error where there is no y*. Collective.
-  void differentiate(std::uint64_t k, std::uint64_t draw, const AgentView& x,
-                     AgentMatrix& direction);
+  /// Fills `direction`: what the estimator makes of D, the perturbation being the `draw`-th. Throws
+  /// a usage error where there is no y*. Collective.
+  void differentiate(std::uint64_t k, std::uint64_t draw);
 
-  const AgentView& y() const { return y_; }
-  void visit_state(StateVisitor& visitor);
+  Block direction{method_.p, method_.m};
 
  private:
-  void differentiate(const Sample& sample, std::uint64_t draw, const AgentView& x, AgentView& y,
-                     AgentView& direction);
+  void differentiate(const Evaluation& call);
   void collect_rows();
   void append_row(Index entry, double sign, double bound);
-  VectorXd perturbation(std::uint64_t draw) const;
-  std::vector<Index> minimize(const QuadraticProgram& program, VectorXd& y) const;
+  VectorXd perturbation() const;
+  std::vector<Index> minimize(const QuadraticProgram& program, VectorXd& to) const;
 
-  BilevelProblem& problem_;
-  ConstrainedOptions options_;
-  MeanLowerLevel lower_;
-  Products products_;
-  std::uint64_t seed_;
-  Index q_;
-  Eigen::MatrixXd C_, E_;
-  VectorXd c_;
-  std::unique_ptr<GradientEstimator> estimator_;
-  AgentMatrix y_, start_, moving_, v_, fy_, jv_;
+  ConstrainedOptions options;
+  const AgentView& x;
+  MeanLowerLevel lower{method_.context, options.products};
+  Products products{method_.problem, options.products};
+  std::uint64_t draw_ = 0;
+  Eigen::MatrixXd C, E;
+  VectorXd c;
+  Carried y{method_, "y/value", method_.q};
+  Block start{method_.q, method_.m}, moving{method_.q, method_.m}, v{method_.q, method_.m};
+  Block fy{method_.q, method_.m}, jv{method_.p, method_.m};
+  Together estimate{method_,
+                    {.outputs = {&direction},
+                     .at = {&x, &start},
+                     .evaluate = [this](const Evaluation& call) { differentiate(call); },
+                     .collective = true}};
 };
 
 }  // namespace echelon::detail

@@ -110,33 +110,22 @@ MeanLowerLevel::Curvature MeanLowerLevel::least_curvature(const Sample& sample, 
   return {u, u.dot(hessian_times(sample, x, y, u))};
 }
 
-CurvatureSafeguard::CurvatureSafeguard(const MethodContext& context,
-                                       const SafeguardOptions& options,
-                                       const ProductOptions& products, double slack)
-    : problem_(context.problem),
-      options_(options),
-      lower_(context, products),
-      seed_(context.seed),
-      threshold_(options.safeguard_tolerance + slack),
-      block_(context.problem.lower_dimension(), context.network.agents().count()) {}
-
-void CurvatureSafeguard::operator()(std::uint64_t k, const AgentView& x, ConsensusVariable& y) {
-  if (!options_.safeguard || k == 0 || k % period != 0) return;
+void CurvatureSafeguard::operator()(std::uint64_t k) {
+  if (!options.safeguard || k == 0 || k % period != 0) return;
   const Sample sample{.iteration = k, .stream = own_stream};
-  VectorXd at = lower_.mean(y);
-  if (lower_.residual(sample, x, at).norm() > threshold_) return;
-  const auto [direction, curvature] = lower_.least_curvature(sample, x, at, seed_);
-  const double round_off = 1e-6 * (1 + at.norm());  // of differences
+  VectorXd mean = lower.mean(y);
+  if (lower.residual(sample, x, mean).norm() > threshold) return;
+  const auto [direction, curvature] = lower.least_curvature(sample, x, mean, method_.context.seed);
+  const double round_off = 1e-6 * (1 + mean.norm());  // of differences
   if (curvature >= -round_off) return;
-  block_.colwise() = at;
-  AgentMatrix fy(at.size(), block_.cols());
-  problem_.grad_f(sample, {{x, block_, nullptr, &fy}});
-  const double slope = direction.dot(lower_.mean(fy));
-  at -= (slope < 0 ? -push : push) * direction;
-  problem_.lower_set().project(at);
-  lower_.descend(sample, x, at, options_.lower_step, options_.safeguard_tolerance);
-  block_.colwise() = at;
-  y.restart(block_);
+  at_mean.colwise() = mean;
+  gradient(sample);
+  const double slope = direction.dot(lower.mean(fy));
+  mean -= (slope < 0 ? -push : push) * direction;
+  y.set().project(mean);
+  lower.descend(sample, x, mean, options.lower_step, options.safeguard_tolerance);
+  at_mean.colwise() = mean;
+  y.restart(at_mean);
 }
 
 }  // namespace echelon::detail

@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-#include "echelon/method/products.hpp"
+#include "echelon/method/terms.hpp"
 
 namespace echelon::detail {
 
@@ -46,8 +46,7 @@ class MeanLowerLevel {
 
 struct SafeguardOptions {
   bool safeguard = false;
-  double safeguard_tolerance = 1e-3;
-  double lower_step = 0.5;
+  double safeguard_tolerance = 1e-3, lower_step = 0.5;
 
   void visit(OptionVisitor& visitor);
 };
@@ -61,18 +60,28 @@ class CurvatureSafeguard {
   static constexpr std::uint64_t period = 50;
 
   /// `slack` is the residual with which the method itself is content.
-  CurvatureSafeguard(const MethodContext& context, const SafeguardOptions& options,
-                     const ProductOptions& products, double slack = 0);
+  CurvatureSafeguard(MethodBase& method, const ConsensusVariable& its_x, ConsensusVariable& its_y,
+                     const SafeguardOptions& its_options, const ProductOptions& products,
+                     double slack = 0)
+      : method_(method),
+        x(its_x),
+        y(its_y),
+        options(its_options),
+        lower(method.context, products),
+        threshold(options.safeguard_tolerance + slack) {}
   /// Before iteration k; collective. Trackers of y are kept.
-  void operator()(std::uint64_t k, const AgentView& x, ConsensusVariable& y);
+  void operator()(std::uint64_t k);
 
  private:
-  BilevelProblem& problem_;
-  SafeguardOptions options_;
-  MeanLowerLevel lower_;
-  std::uint64_t seed_;
-  double threshold_;
-  AgentMatrix block_;
+  MethodBase& method_;
+  const ConsensusVariable& x;
+  ConsensusVariable& y;
+  SafeguardOptions options;
+  MeanLowerLevel lower;
+  double threshold;
+  Block at_mean{method_.q, method_.m};
+  Gradient fy = df_dy(x, at_mean);
+  Direct gradient{method_, {&fy}};
 };
 
 }  // namespace echelon::detail

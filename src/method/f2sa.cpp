@@ -44,16 +44,6 @@ struct F2saOptions {
 
   bool jacobi() const { return order == "jacobi"; }
 
-  MethodCost cost() const {
-    const auto steps = static_cast<double>(inner_steps);
-    const double paths = richardson ? 2 : 1;
-    return {.x_steps = paths,
-            .y_steps = paths * steps,
-            .auxiliary_steps = paths * steps,
-            .p_exact = momentum.momentum > 0 ? paths : 0,
-            .gradients = paths * 3 * (jacobi() ? steps : steps + 1)};
-  }
-
   double penalty(std::uint64_t k) const {
     const double iteration = static_cast<double>(k);
     const double grown = lambda_exponent == 0

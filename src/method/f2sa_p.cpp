@@ -3,6 +3,7 @@
 
 #include "echelon/core/parallel.hpp"
 #include "echelon/method/terms.hpp"
+#include "step_options.hpp"
 
 namespace echelon::detail {
 
@@ -33,37 +34,25 @@ std::vector<Node> stencil(std::int64_t order) {
   return nodes;
 }
 
-struct F2saPOptions {
-  std::int64_t order = 2, inner_steps = 20;
-  double nu = 1e-3, alpha = 0.2, beta = 0.5;
+struct F2saPOptions : NestedSteps {
+  F2saPOptions() { alpha = 0.2; }
+  std::int64_t order = 2;
+  double nu = 1e-3;
   bool normalize = false;
   std::string restart = "carried";
-  StepSchedule schedule;
 
   void visit(OptionVisitor& visitor) {
     visitor("order", order, between(1, 10),
             "p; the bias of x is about nu^p, at p nodes (odd p: p + 1)");
     visitor("nu", nu, above(0), "distance of the nodes; below 2 mu / (p L_f)");
-    visitor("inner_steps", inner_steps, at_least(1), "steps of each y_j before each step of x (T)");
-    visitor("alpha", alpha, at_least(0), "step of x");
-    visitor("beta", beta, at_least(0), "step of y_j on j nu grad_y f + grad_y g; about 1 / L_g");
-    visitor("normalize", normalize,
-            "x steps by alpha along the direction divided by the norm of its network mean");
+    NestedSteps::visit(visitor);
+    visitor("normalize", normalize, "x steps by alpha along direction / |mean direction|");
     visitor.choice("restart", restart, {"carried", "average"},
                    "where y_j starts at each iteration: where it was, or at the average of the "
-                   "nodes (loses the answer; for study)");
-    schedule.visit(visitor);
+                   "nodes (loses the solution; for study)");
   }
 
   bool carried() const { return restart == "carried"; }
-
-  MethodCost cost() const {
-    const auto nodes = static_cast<double>(order + order % 2);
-    const auto steps = static_cast<double>(inner_steps);
-    return {.y_steps = steps * nodes,
-            .p_exact = normalize ? 1.0 : 0.0,
-            .gradients = (steps + 1) * (nodes + static_cast<double>(order))};
-  }
 };
 
 /// F = min over y of nu f + g, differentiated in nu at 0 by a difference formula with nodes j and
@@ -97,10 +86,10 @@ class F2saP final : public ComposedMethod<F2saPOptions> {
     }
     for (const Sample& step : steps) {
       inner(step);
-      for (Path& path : paths) path.y.descend(options.beta * options.schedule.lower(k), path.dy);
+      for (Path& path : paths) path.y.descend(options.lower(k), path.dy);
     }
     outer(steps.next());
-    x.descend(options.alpha * options.schedule.upper(k), dx);
+    x.descend(options.upper(k), dx);
   }
 
   const AgentView& y() override {

@@ -2,10 +2,10 @@
 /// "y is stationary for the mean lower level" as one constraint h(x, y) = 0, for methods that
 /// descend f under it.
 
-#include <memory>
+#include <algorithm>
 
 #include "echelon/core/parallel.hpp"
-#include "echelon/method/products.hpp"
+#include "echelon/method/terms.hpp"
 #include "steps_in_set.hpp"
 
 namespace echelon::detail {
@@ -42,124 +42,94 @@ inline void to_gradient_along(const FeasibleSet& set, const Eigen::Ref<const Vec
 /// Per agent, from network means, stage by stage:
 ///
 ///     fx, fy;      r = y - P(y - mean grad_y g);      h = |r|^2
-///     dh = 2 (J'w, H w + r - w),  w = P' r;  without a set w = r = mean grad_y g, dh = 2 (J'r, H
-///     r)
+///     dh = 2 (J'w, H w + r - w),  w = P' r;      without a set w = r = mean grad_y g
 ///
-/// P' being the (symmetric) derivative of the projection at y - grad_y g, by differences.
+/// P' being the (symmetric) derivative of the projection at y - grad_y g, by differences. Methods
+/// descend along df + lambda dh.
 class LowerStationarity {
- public:
-  LowerStationarity(const MethodContext& context, const ProductOptions& products)
-      : problem_(context.problem),
-        set_(context.problem.lower_set()),
-        products_(context.problem, products),
-        p_(problem_.upper_dimension()),
-        q_(problem_.lower_dimension()),
-        m_(context.network.agents().count()),
-        gradient_estimator_(context.make_estimator({p_, q_, q_})),
-        product_estimator_(context.make_estimator({p_, q_})),
-        gradients_(context.mean_tracker("gradients", {p_, q_, q_})),
-        product_means_(context.mean_tracker("products", {p_, q_})),
-        r_(q_, m_),
-        w_(q_, m_),
-        hx_(p_, m_),
-        hy_(q_, m_) {}
+  MethodBase& method_;
 
-  /// At the agents' x and y. Collective.
-  void evaluate(const Sample& sample, const AgentView& x, const AgentView& y) {
-    AgentView fx = gradients_.component(0), fy = gradients_.component(1);
-    AgentView gy = gradients_.component(2);
-    const Oracle of_gradients = [&](const Sample& drawn, OraclePoint at, OracleOutputs out) {
-      problem_.grad_f(drawn, {{*at[0], *at[1], out[0], out[1]}});
-      problem_.grad_g(drawn, {{*at[0], *at[1], nullptr, out[2]}});
-    };
-    gradient_estimator_->estimate(sample, {&x, &y}, of_gradients, {&fx, &fy, &gy});
-    gradients_.update();
-    parallel_for(m_, [&](int i) { find_residual(y, i); });
-    AgentView jw = product_means_.component(0), hw = product_means_.component(1);
-    const Oracle of_products = [&](const Sample& drawn, OraclePoint at, OracleOutputs out) {
-      products_(drawn, {*at[0], *at[1], *at[2], out[1], out[0]});
-    };
-    product_estimator_->estimate(sample, {&x, &y, &w_}, of_products, {&jw, &hw});
-    product_means_.update();
-    parallel_for(m_, [&](int i) {
-      hx_.col(i) = 2 * product_means_.mean(0).col(i);
-      hy_.col(i) = 2 * (product_means_.mean(1).col(i) + r_.col(i) - w_.col(i));
+ public:
+  /// At the method's x and y.
+  LowerStationarity(MethodBase& method, const ConsensusVariable& its_x,
+                    const ConsensusVariable& its_y, const ProductOptions& options)
+      : method_(method), x(its_x), y(its_y), products(method.problem, options) {}
+
+  /// Collective.
+  void evaluate(const Sample& sample) {
+    of_gradients(sample);
+    gradients.update();
+    parallel_for(method_.m, [&](int i) { find_residual(i); });
+    of_products(sample);
+    product_means.update();
+    parallel_for(method_.m, [&](int i) {
+      hx.col(i) = 2 * product_means(jw).col(i);
+      hy.col(i) = 2 * (product_means(hw).col(i) + r.col(i) - w.col(i));
     });
   }
 
-  // Of the last evaluation, d x m.
-  AgentView fx() { return gradients_.mean(0); }
-  AgentView fy() { return gradients_.mean(1); }
-  AgentView gy() { return gradients_.mean(2); }
-  const AgentView& r() const { return r_; }
-  const AgentView& hx() const { return hx_; }
-  const AgentView& hy() const { return hy_; }
+  // Of the last evaluation, d x m: df and grad_y g are means.
+  Block r{method_.q, method_.m};
+  Block hx{method_.p, method_.m}, hy{method_.q, method_.m};  ///< dh
+  Block dx{method_.p, method_.m}, dy{method_.q, method_.m};  ///< see find_direction
+  AgentView fx() { return gradients(fx_i); }
+  AgentView fy() { return gradients(fy_i); }
+  AgentView gy() { return gradients(gy_i); }
 
   /// Of a = (fx, fy) and b = dh of local agent i.
   InnerProducts inner_products(int i) {
     const InnerProducts of_y = inner_products_of_y(i);
     return {.aa = fx().col(i).squaredNorm() + of_y.aa,
-            .ab = fx().col(i).dot(hx_.col(i)) + of_y.ab,
-            .bb = hx_.col(i).squaredNorm() + of_y.bb};
+            .ab = fx().col(i).dot(hx.col(i)) + of_y.ab,
+            .bb = hx.col(i).squaredNorm() + of_y.bb};
   }
   InnerProducts inner_products_of_y(int i) {
     return {.aa = fy().col(i).squaredNorm(),
-            .ab = fy().col(i).dot(hy_.col(i)),
-            .bb = hy_.col(i).squaredNorm()};
+            .ab = fy().col(i).dot(hy.col(i)),
+            .bb = hy.col(i).squaredNorm()};
   }
 
-  /// min 1/2 |d + df|^2 subject to <dh, d> <= -r gives d = -df - multiplier dh, where x may be held
-  /// by its set.
-  double multiplier(const ConsensusVariable& x, int i, double r) {
-    return multiplier_in_set(x.set(), x.value().col(i), fx().col(i), hx_.col(i),
-                             inner_products_of_y(i), r);
-  }
-
-  void visit_state(StateVisitor& visitor) {
-    visitor.within("gradients", gradients_);
-    visitor.within("products", product_means_);
-    visitor.within("gradient_estimator", *gradient_estimator_);
-    visitor.within("product_estimator", *product_estimator_);
-  }
-
-  /// Adds the calls and means of one evaluation to a method's cost.
-  static void add_to(MethodCost& cost, const ProductOptions& products) {
-    cost.gradients += 2;
-    products.add_to(cost, 1);
-    cost.p_means += 2;
-    cost.q_means += 3;
+  /// (dx, dy) = df + lambda dh; lambda is that of min 1/2 |d + df|^2 subject to <dh, d> <= -r,
+  /// whose x may be held by its set, but at most `largest`, unless that is 0.
+  void find_direction(int i, double rate, double largest) {
+    double lambda = multiplier_in_set(x.set(), x.value().col(i), fx().col(i), hx.col(i),
+                                      inner_products_of_y(i), rate);
+    if (largest > 0) lambda = std::min(lambda, largest);
+    dx.col(i) = fx().col(i) + lambda * hx.col(i);
+    dy.col(i) = fy().col(i) + lambda * hy.col(i);
   }
 
  private:
-  void find_residual(const AgentView& y, int i) {
-    r_.col(i) = gradients_.mean(2).col(i);
-    if (set_.is_whole_space()) {
-      w_.col(i) = r_.col(i);
+  void find_residual(int i) {
+    const FeasibleSet& set = y.set();
+    r.col(i) = gy().col(i);
+    if (set.is_whole_space()) {
+      w.col(i) = r.col(i);
       return;
     }
-    const VectorXd target = y.col(i) - r_.col(i);
-    to_lower_residual(set_, y.col(i), r_.col(i));
+    const VectorXd target = y.value().col(i) - r.col(i);
+    to_lower_residual(set, y.value().col(i), r.col(i));
     const double width = 1e-6 * (1 + target.lpNorm<Eigen::Infinity>());
-    const double norm = r_.col(i).norm();
+    const double norm = r.col(i).norm();
     if (norm == 0) {
-      w_.col(i).setZero();
+      w.col(i).setZero();
       return;
     }
-    VectorXd ahead = target + width / norm * r_.col(i);
-    VectorXd behind = target - width / norm * r_.col(i);
-    set_.project(ahead);
-    set_.project(behind);
-    w_.col(i) = norm / (2 * width) * (ahead - behind);
+    VectorXd ahead = target + width / norm * r.col(i);
+    VectorXd behind = target - width / norm * r.col(i);
+    set.project(ahead);
+    set.project(behind);
+    w.col(i) = norm / (2 * width) * (ahead - behind);
   }
 
-  BilevelProblem& problem_;
-  const FeasibleSet& set_;
-  Products products_;
-  Index p_, q_;
-  int m_;
-  std::unique_ptr<GradientEstimator> gradient_estimator_, product_estimator_;
-  MeanTracker gradients_, product_means_;
-  AgentMatrix r_, w_, hx_, hy_;
+  const ConsensusVariable &x, &y;
+  Products products;
+  Block w{method_.q, method_.m};
+  Gradient fx_i = df_dx(x, y), fy_i = df_dy(x, y), gy_i = dg_dy(x, y);
+  Product jw = cross_times(products, x, y, w), hw = hessian_times(products, x, y, w);
+  Means gradients{method_, "gradients", {&fx_i, &fy_i, &gy_i}};
+  Means product_means{method_, "products", {&jw, &hw}};
+  Together of_gradients{method_, {&fx_i, &fy_i, &gy_i}}, of_products{method_, {&jw, &hw}};
 };
 
 }  // namespace echelon::detail

@@ -28,15 +28,6 @@ struct MaDsboOptions {
     products.visit(visitor);
     schedule.visit(visitor);
   }
-
-  MethodCost cost() const {
-    const auto y_steps = static_cast<double>(inner_steps);
-    const auto v_steps = static_cast<double>(solver_steps);
-    MethodCost cost{
-        .y_steps = y_steps, .auxiliary_steps = v_steps, .gradients = y_steps + v_steps + 1};
-    products.add_to(cost, v_steps + 1);
-    return cost;
-  }
 };
 
 /// Two inner loops that agents walk together, then one step of x; H = d2g/dy2, J = d2g/dydx:

@@ -1,30 +1,25 @@
 #include <cmath>
 
 #include "echelon/method/terms.hpp"
+#include "step_options.hpp"
 
 namespace echelon::detail {
 
 namespace {
 
-struct MehaOptions {
-  double alpha = 0.1, beta = 0.1, gamma = 0.1;
+struct MehaOptions : JointSteps {
+  MehaOptions() { alpha = beta = gamma = 0.1; }
   double smoothing = 1, lambda = 2, lambda_exponent = 0.48;
-  StepSchedule schedule;
 
   void visit(OptionVisitor& visitor) {
-    visitor("alpha", alpha, at_least(0), "step of x");
-    visitor("beta", beta, at_least(0), "step of y");
-    visitor("gamma", gamma, at_least(0), "step of theta");
+    JointSteps::visit(visitor, "theta");
     visitor("smoothing", smoothing, above(0),
             "gamma of the Moreau envelope min over u of g(x, u) + |u - y|^2 / 2 gamma");
     visitor("lambda", lambda, above(0),
             "penalty weight c at k = 0, which divides f; the bias of x is about 1 / c");
     visitor("lambda_exponent", lambda_exponent, {.low = 0, .high = 0.5, .high_open = true},
             "e in lambda (k + 1)^e");
-    schedule.visit(visitor);
   }
-
-  MethodCost cost() const { return {.auxiliary_steps = 1, .gradients = 6}; }
 
   double penalty(std::uint64_t k) const {
     return lambda * std::pow(static_cast<double>(k) + 1, lambda_exponent);
@@ -48,16 +43,15 @@ class Meha final : public ComposedMethod<MehaOptions> {
   }
 
   void iterate(std::uint64_t k) override {
-    const double c = options.penalty(k), lower = options.schedule.lower(k);
-    const double beta = options.beta * lower, gamma = options.gamma * lower;
+    const double c = options.penalty(k);
     of_theta({.iteration = k, .step = 0});
-    theta.descend(gamma, gy_theta + (theta.value() - y.value()) / options.smoothing);
-    take_prox(theta, gamma);
+    theta.descend(options.of_copy(k), gy_theta + (theta.value() - y.value()) / options.smoothing);
+    take_prox(theta, options.of_copy(k));
     of_x({.iteration = k, .step = 1});
-    x.descend(options.alpha * options.schedule.upper(k), fx / c + gx_y - gx_theta);
+    x.descend(options.upper(k), fx / c + gx_y - gx_theta);
     of_y({.iteration = k, .step = 2});
-    y.descend(beta, fy / c + gy_y - (y.value() - theta.value()) / options.smoothing);
-    take_prox(y, beta);
+    y.descend(options.lower(k), fy / c + gy_y - (y.value() - theta.value()) / options.smoothing);
+    take_prox(y, options.lower(k));
   }
 
  private:

@@ -1,34 +1,25 @@
 #include <cmath>
 
 #include "echelon/method/terms.hpp"
+#include "step_options.hpp"
 
 namespace echelon::detail {
 
 namespace {
 
-struct MoreauOptions {
-  double alpha = 0.02;
-  double beta = 0.1;
-  double gamma = 0.1;
-  double mu = 0.01;
-  double mu_exponent = 0;
-  double smoothing = 1;
-  StepSchedule schedule;
+struct MoreauOptions : JointSteps {
+  MoreauOptions() { alpha = 0.02, beta = gamma = 0.1; }
+  double mu = 0.01, mu_exponent = 0, smoothing = 1;
 
   void visit(OptionVisitor& visitor) {
-    visitor("alpha", alpha, at_least(0),
-            "step of x; it takes about 1 / (alpha mu) iterations, so raise it as mu falls");
-    visitor("beta", beta, at_least(0), "step of y");
-    visitor("gamma", gamma, at_least(0), "step of theta");
-    visitor("mu", mu, above(0), "weight of f; the bias of x is about mu");
+    JointSteps::visit(visitor, "theta");
+    visitor("mu", mu, above(0),
+            "weight of f; the bias of x is about mu, and x takes about 1 / (alpha mu) iterations");
     visitor("mu_exponent", mu_exponent, {.low = 0, .high = 0.5, .high_open = true},
             "e in mu (k + 1)^-e");
     visitor("smoothing", smoothing, above(0),
             "gamma of the Moreau envelope min over u of g(x, u) + |u - y|^2 / 2 gamma");
-    schedule.visit(visitor);
   }
-
-  MethodCost cost() const { return {.auxiliary_steps = 1, .gradients = 3}; }
 
   double weight(std::uint64_t k) const {
     return mu * std::pow(static_cast<double>(k) + 1, -mu_exponent);
@@ -46,12 +37,11 @@ class Moreau final : public ComposedMethod<MoreauOptions> {
 
   void iterate(std::uint64_t k) override {
     const double mu = options.weight(k);
-    const double lower = options.schedule.lower(k);
     gradients({.iteration = k});
     pull = (y.value() - theta.value()) / options.smoothing;
-    theta.descend(options.gamma * lower, gy_theta - pull);
-    x.descend(options.alpha * options.schedule.upper(k), mu * fx + gx_y - gx_theta);
-    y.descend(options.beta * lower, mu * fy + gy_y - pull);
+    theta.descend(options.of_copy(k), gy_theta - pull);
+    x.descend(options.upper(k), mu * fx + gx_y - gx_theta);
+    y.descend(options.lower(k), mu * fy + gy_y - pull);
   }
 
  private:

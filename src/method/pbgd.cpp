@@ -2,6 +2,7 @@
 
 #include "echelon/core/parallel.hpp"
 #include "echelon/method/terms.hpp"
+#include "step_options.hpp"
 
 namespace echelon::detail {
 
@@ -28,27 +29,17 @@ struct PenaltyOptions {
   double scale(double now) const { return scaled ? std::min(1 / now, 1.0) : 1; }
 };
 
-struct VPbgdOptions {
+struct VPbgdOptions : JointSteps {
+  VPbgdOptions() { alpha = beta = 0.004; }
   std::int64_t inner_steps = 10;
-  double alpha = 0.004, beta = 0.004, gamma = 0.5;
   bool carry = false;
   PenaltyOptions penalty;
-  StepSchedule schedule;
 
   void visit(OptionVisitor& visitor) {
-    visitor("inner_steps", inner_steps, at_least(1), "steps of w per iteration (T)");
-    visitor("alpha", alpha, at_least(0),
-            "step of x; at most 1 / (L_f + lambda (2 L_g + L_g^2 / mu))");
-    visitor("beta", beta, at_least(0), "step of y; at most as alpha");
-    visitor("gamma", gamma, at_least(0), "step of w on grad_y g; about 1 / L_g");
+    visitor("inner_steps", inner_steps, at_least(1), "steps of w in each iteration (T)");
+    JointSteps::visit(visitor, "w");
     visitor("carry", carry, "w continues from the last iteration instead of restarting at y");
     penalty.visit(visitor);
-    schedule.visit(visitor);
-  }
-
-  MethodCost cost() const {
-    const auto steps = static_cast<double>(inner_steps);
-    return {.auxiliary_steps = steps, .gradients = steps + 3};
   }
 };
 
@@ -58,7 +49,8 @@ struct VPbgdOptions {
 ///     x <- P(x - alpha (grad_x f + lambda (grad_x g(x, y) - grad_x g(x, w))))
 ///     y <- P(y - beta (grad_y f + lambda grad_y g(x, y)))        both at the old x, y
 ///
-/// P are the projections onto the problem's sets.
+/// P are the projections onto the problem's sets; alpha and beta are at most
+/// 1 / (L_f + lambda (2 L_g + L_g^2 / mu)).
 class VPbgd final : public ComposedMethod<VPbgdOptions> {
  public:
   using ComposedMethod::ComposedMethod;
@@ -66,17 +58,15 @@ class VPbgd final : public ComposedMethod<VPbgdOptions> {
   void iterate(std::uint64_t k) override {
     const double lambda = options.penalty.weight(k);
     const double scale = options.penalty.scale(lambda);
-    const double lower = options.schedule.lower(k);
     if (!options.carry) w.restart(y);
     const Steps steps{k, options.inner_steps};
     for (const Sample& step : steps) {
       inner(step);
-      w.descend(options.gamma * lower, gy_w);
+      w.descend(options.of_copy(k), gy_w);
     }
     outer(steps.next());
-    x.descend(options.alpha * options.schedule.upper(k),
-              scale * fx + scale * lambda * (gx_y - gx_w));
-    y.descend(options.beta * lower, scale * fy + scale * lambda * gy_y);
+    x.descend(options.upper(k), scale * fx + scale * lambda * (gx_y - gx_w));
+    y.descend(options.lower(k), scale * fy + scale * lambda * gy_y);
   }
 
  private:
@@ -95,17 +85,11 @@ struct GPbgdOptions {
   StepSchedule schedule;
 
   void visit(OptionVisitor& visitor) {
-    visitor("alpha", alpha, at_least(0), "step of x; at most 1 / (L_f + 2 lambda L_g^2)");
-    visitor("beta", beta, at_least(0), "step of y; at most as alpha");
+    visitor("alpha", alpha, at_least(0), "step size of x; at most 1 / (L_f + 2 lambda L_g^2)");
+    visitor("beta", beta, at_least(0), "step size of y; at most as alpha");
     penalty.visit(visitor);
     products.visit(visitor);
     schedule.visit(visitor);
-  }
-
-  MethodCost cost() const {
-    MethodCost cost{.p_means = 1, .q_means = 2, .gradients = 2};
-    products.add_to(cost, 1);
-    return cost;
   }
 };
 

@@ -1,6 +1,5 @@
 #include "constrained_lower.hpp"
 #include "echelon/core/random.hpp"
-#include "entries.hpp"
 
 namespace echelon::detail {
 
@@ -18,114 +17,71 @@ struct SigdOptions : ConstrainedOptions {
 };
 
 /// x <- P(x - alpha D(x)), with one perturbation for all iterations.
-class Sigd final : public Method {
+class Sigd final : public ComposedMethod<SigdOptions> {
  public:
-  Sigd(const MethodContext& context, const SigdOptions& options)
-      : options_(options),
-        x_(context.upper_variable("x")),
-        lower_(context, options),
-        direction_(context.problem.upper_dimension(), context.network.agents().count()) {}
+  using ComposedMethod::ComposedMethod;
 
   void iterate(std::uint64_t k) override {
-    lower_.differentiate(k, 0, x_, direction_);
-    x_.descend(options_.alpha * options_.schedule.upper(k), direction_);
-  }
-
-  const AgentView& x() override { return x_; }
-  const AgentView& y() override { return lower_.y(); }
-
-  void visit_state(StateVisitor& visitor) override {
-    visitor.within("x", x_);
-    visitor.within("y", lower_);
+    lower.differentiate(k, 0);
+    x.descend(options.alpha * options.schedule.upper(k), lower.direction);
   }
 
  private:
-  SigdOptions options_;
-  ConsensusVariable x_;
-  ConstrainedLower lower_;
-  AgentMatrix direction_;
+  Upper x{*this, "x"};
+  ConstrainedLower lower{*this, options, x};
 };
 
 struct DsBloOptions : ConstrainedOptions {
-  double momentum = 0.9;
-  double norm_weight = 20;
-  double norm_offset = 20;
+  double momentum = 0.9, norm_weight = 20, norm_offset = 20;
   StepSchedule schedule;
 
   void visit(OptionVisitor& visitor) {
     visitor("momentum", momentum, between(0, 0.999), "weight of the last direction");
     visitor("norm_weight", norm_weight, at_least(0),
-            "gamma_1 of the step 1 / (gamma_1 |m| + gamma_2); x moves at most by 1 / gamma_1");
+            "gamma_1 of the step 1 / (gamma_1 |r| + gamma_2); x moves at most by 1 / gamma_1");
     visitor("norm_offset", norm_offset, above(0), "gamma_2 of the step");
     ConstrainedOptions::visit(visitor);
     schedule.visit(visitor);
-  }
-
-  MethodCost cost() const {
-    MethodCost cost = ConstrainedOptions::cost();
-    cost.p_exact += 1;
-    return cost;
   }
 };
 
 /// A fresh perturbation in each iteration, and the gradient at a random point of the last step:
 ///
-///     xbar ~ U[x_old, x];   m <- beta m + (1 - beta) D(xbar);   x <- P(x - m / (gamma_1 |mean m| +
-///     gamma_2))
-class DsBlo final : public Method {
+///     xbar ~ U[x_old, x];   r <- beta r + (1 - beta) D(xbar)
+///     x <- P(x - r / (gamma_1 |mean r| + gamma_2))
+class DsBlo final : public ComposedMethod<DsBloOptions> {
  public:
-  DsBlo(const MethodContext& context, const DsBloOptions& options)
-      : options_(options),
-        seed_(context.seed),
-        network_(context.network),
-        x_(context.upper_variable("x")),
-        lower_(context, options),
-        last_(x_.value().rows(), x_.value().cols()),
-        between_(x_.value().rows(), x_.value().cols()),
-        direction_(x_.value().rows(), x_.value().cols()),
-        m_(x_.value().rows(), x_.value().cols()) {
-    last_.copy_from(x_);
+  DsBlo(const MethodContext& its_context, const DsBloOptions& its_options)
+      : ComposedMethod(its_context, its_options) {
+    last_x.copy_from(x);
   }
 
   void iterate(std::uint64_t k) override {
-    const double share = Draws(seed_, Purpose::perturbation, 0, k, 1).uniform();
-    between_ = last_ + share * (x_.value() - last_);
-    lower_.differentiate(k, k, between_, direction_);
-    m_ = options_.momentum * m_ + (1 - options_.momentum) * direction_;
+    const double share = Draws(context.seed, Purpose::perturbation, 0, k, 1).uniform();
+    between = last_x + share * (x.value() - last_x);
+    lower.differentiate(k, k);
+    r = options.momentum * r + (1 - options.momentum) * lower.direction;
     VectorXd mean;
-    network_.mean(m_, mean);
-    const double norm = options_.norm_weight * mean.norm() + options_.norm_offset;
-    last_.copy_from(x_);
-    x_.descend(options_.schedule.upper(k) / norm, m_);
-  }
-
-  const AgentView& x() override { return x_; }
-  const AgentView& y() override { return lower_.y(); }
-
-  void visit_state(StateVisitor& visitor) override {
-    visitor.within("x", x_);
-    visitor.within("y", lower_);
-    visitor.per_agent("last_x", last_);
-    visitor.per_agent("momentum", m_);
+    network.mean(r, mean);
+    const double norm = options.norm_weight * mean.norm() + options.norm_offset;
+    last_x.copy_from(x);
+    x.descend(options.schedule.upper(k) / norm, r);
   }
 
  private:
-  DsBloOptions options_;
-  std::uint64_t seed_;
-  Network& network_;
-  ConsensusVariable x_;
-  ConstrainedLower lower_;
-  AgentMatrix last_, between_, direction_, m_;
+  Upper x{*this, "x"};
+  Carried last_x{*this, "last_x", p}, r{*this, "momentum", p};
+  Block between{p, m};
+  ConstrainedLower lower{*this, options, between};
 };
 
 }  // namespace
 
-static MethodEntry sigd_entry() {
-  MethodEntry entry{
+std::vector<MethodEntry> sigd_parts() {
+  MethodEntry sigd{
       .name = "sigd",
       .summary =
-          "implicit gradient of a lower level with linear inequalities, from its active "
-          "rows",
+          "implicit gradient of a lower level with linear inequalities, from its active rows",
       .formula =
           "y* = argmin g(x,y) + <q,y> s.t. A y + B x <= c, active rows (N, E);  "
           "[H N^T; N 0] (v,w) = (fy,0);  x <- P(x - alpha (fx - J^T v - E^T w))",
@@ -135,26 +91,15 @@ static MethodEntry sigd_entry() {
       .assumes = "g convex in y and its solution unique; few lower unknowns (dense matrices)",
       .fails = "jumps between gradients where the active rows change",
       .serves = {.set = true, .inequalities = true},
-      .uses_products = true,
-      .means_first = false};
-  bind<Sigd>(entry, SigdOptions{});
-  return entry;
-}
-
-static MethodEntry ds_blo_entry() {
-  MethodEntry entry = sigd_entry();
-  entry.name = "ds-blo";
-  entry.summary = "sigd with fresh perturbations, momentum and steps of bounded length";
-  entry.formula =
-      "D as sigd, at xbar ~ U[x_old, x] and with a new q;  m <- beta m + (1-beta) D;  "
-      "x <- P(x - m/(gamma_1 |m| + gamma_2))";
-  entry.reference = "P. Khanduri, I. Tsaknakis, Y. Zhang, S. Liu, M. Hong, 2025, arXiv:2504.04545";
-  bind<DsBlo>(entry, DsBloOptions{});
-  return entry;
-}
-
-std::vector<MethodEntry> sigd_parts() {
-  return {sigd_entry(), ds_blo_entry()};
+      .uses_products = true};
+  MethodEntry ds_blo = sigd;
+  ds_blo.name = "ds-blo";
+  ds_blo.summary = "sigd with fresh perturbations, momentum and steps of bounded length";
+  ds_blo.formula =
+      "D as sigd, at xbar ~ U[x_old, x] and with a new q;  "
+      "m <- beta m + (1-beta) D;  x <- P(x - m/(gamma_1 |m| + gamma_2))";
+  ds_blo.reference = "P. Khanduri, I. Tsaknakis, Y. Zhang, S. Liu, M. Hong, 2025, arXiv:2504.04545";
+  return {method_entry<Sigd>(sigd), method_entry<DsBlo>(ds_blo)};
 }
 
 }  // namespace echelon::detail

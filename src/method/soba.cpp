@@ -35,13 +35,6 @@ struct SobaOptions {
   bool y_first() const { return order == "y-first"; }
   bool gauss_seidel() const { return order == "gauss-seidel"; }
   bool corrected() const { return eta < 1; }
-
-  MethodCost cost() const {
-    MethodCost cost{.auxiliary_steps = 1, .gradients = corrected() ? 3.0 : 2.0};
-    products.add_to(cost, gauss_seidel() ? 2 : 1, jacobi());
-    if (corrected()) products.add_to(cost, 1);
-    return cost;
-  }
 };
 
 /// d <- D + (1 - eta) (d - D_old), first d = D, where D_old is D at the previous point.

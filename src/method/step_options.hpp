@@ -2,6 +2,7 @@
 /// Option groups that many methods share.
 
 #include <cstdint>
+#include <string>
 
 #include "echelon/method/method.hpp"
 
@@ -41,6 +42,24 @@ struct TripleSteps : StepSizes {
     visitor("gamma", gamma, at_least(0), "step size of v; about .5 / L_g");
   }
   double auxiliary(std::uint64_t k) const { return gamma * schedule.lower(k); }
+};
+
+/// Steps of x and y along one loss, and of a copy of y along grad_y g.
+struct JointSteps {
+  double alpha = 0.05, beta = 0.05, gamma = 0.5;
+  StepSchedule schedule{};
+
+  /// `copy` names the copy.
+  void visit(OptionVisitor& visitor, const std::string& copy) {
+    visitor("alpha", alpha, at_least(0), "step size of x");
+    visitor("beta", beta, at_least(0), "step size of y");
+    visitor("gamma", gamma, at_least(0), "step size of " + copy + "; about .5 / L_g");
+    schedule.visit(visitor);
+  }
+  /// Step sizes of iteration k.
+  double upper(std::uint64_t k) const { return alpha * schedule.upper(k); }
+  double lower(std::uint64_t k) const { return beta * schedule.lower(k); }
+  double of_copy(std::uint64_t k) const { return gamma * schedule.lower(k); }
 };
 
 }  // namespace echelon::detail

@@ -167,39 +167,6 @@ struct StepSchedule {
   double lower(std::uint64_t k) const;
 };
 
-/// What an iteration costs an agent once a run is under way.
-struct MethodCost {
-  double x_steps = 1;  ///< calls of `descend`
-  double y_steps = 1;
-  double auxiliary_steps = 0;
-  double scalar_steps = 0;  ///< of multipliers, see MethodContext::multiplier_of_means
-  double p_means = 0;       ///< numbers given to mean trackers, in lengths of x,
-  double q_means = 0;       ///< in lengths of y,
-  double scalar_means = 0;
-  double p_exact = 0;  ///< the same of exact means, whatever the strategy
-  double q_exact = 0;
-  double scalars_exact = 0;
-  double gradients = 0;  ///< oracle calls, with plain gradients
-  double products = 0;
-  double values = 0;
-  /// Calls past the estimator, with plain gradients whatever it is.
-  struct Direct {
-    double gradients = 0;
-    double products = 0;
-  } direct{};
-
-  /// What grows with a dimension.
-  struct Growth {
-    double gradients = 0;
-    double products = 0;
-    double q_exact = 0;
-  };
-  using Count = Varies;
-  Count count = Count::exact;
-  Growth per_x{};  ///< added for each entry of x
-  Growth per_y{};  ///< added for each entry of y
-};
-
 /// Which special features of a lower level a method takes into account, and which it cannot do
 /// without.
 struct LowerLevel {

@@ -36,12 +36,6 @@ struct ProductOptions {
                                                     : Rule::absolute;
     return {rule, difference_step, forward()};
   }
-  /// Adds the calls of `count` products to a method's cost; `based` if the gradients at y are given
-  /// to them.
-  void add_to(MethodCost& cost, double count, bool based = false) const {
-    const double calls = exact() || (forward() && based) ? 1 : 2;
-    (exact() ? cost.products : cost.gradients) += calls * count;
-  }
 };
 
 /// H v and J'v of g at (x, y), as the options say.

@@ -444,10 +444,6 @@ MethodEntry method_entry(MethodEntry entry) {
     entry.varies = [](const PartOptions& options) {
       return options.as<typename M::Options>().varies();
     };
-  } else if constexpr (requires(const typename M::Options& options) { options.cost(); }) {
-    entry.varies = [](const PartOptions& options) {
-      return options.as<typename M::Options>().cost().count;
-    };
   }
   return entry;
 }
