@@ -1,0 +1,7 @@
+#include <echelon/plugin.hpp>
+
+#include "parts.hpp"
+
+ECHELON_PLUGIN() {
+  outside::add_parts();
+}
