@@ -269,7 +269,7 @@ refused 2 'compression_ratio: 0 is out of range' "${quadratic[@]}" --consensus.s
 refused 2 'compression_ratio: 1.5 is out of range' "${quadratic[@]}" --consensus.strategy choco --consensus.compression_ratio 1.5
 refused 2 'compression_bits: 9 is out of range' "${quadratic[@]}" --consensus.strategy choco --consensus.compressor quantization --consensus.compression_bits 9
 refused 2 'compression_rank' "${quadratic[@]}" --consensus.strategy choco --consensus.compressor low-rank --consensus.compression_rank 50
-refused 2 'consensus.compressor: `top-kk`.*nearest is `top-k`' "${quadratic[@]}" --consensus.strategy choco --consensus.compressor top-kk
+refused 2 'consensus.compressor: there is no compressor called `top-kk`; the nearest is `top-k`' "${quadratic[@]}" --consensus.strategy choco --consensus.compressor top-kk
 refused 2 'command line: consensus.local_steps is read by local-server, local-server-cv; this run uses gt-atc' "${quadratic[@]}" --consensus.local_steps 5
 ECHELON_CONSENSUS_LOCAL_STEPS=5 refused 2 'ECHELON_CONSENSUS_LOCAL_STEPS in the environment: consensus.local_steps is read by .*; this run uses gt-atc' "${quadratic[@]}"
 printf '[consensus]\nstrategy = choco\ncompressor = sign\ncompression_ratio = 0.5\n' >unread.ini

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "echelon/experiment/experiment.hpp"
+#include "echelon/experiment/judge.hpp"
 
 namespace echelon {
 namespace {
@@ -209,6 +210,25 @@ TEST(Options, ResolveToAConfigurationThatReadsBackAsTheSame) {
     const Read second(again);
     EXPECT_EQ(second.configuration.resolved(), resolved);
     EXPECT_EQ(second.refusal(), "");
+  }
+}
+
+TEST(Options, ThatOnlySomeNetworksServeAreJudgedOnTheNetworkOfTheRun) {
+  for (const Settings& more :
+       {Settings{}, Settings{{"consensus.mixing_rounds", "3"}},
+        Settings{{"consensus.mixing_rounds", "3"}, {"consensus.chebyshev", "yes"}}}) {
+    for (const auto& [agents, sound] : {std::pair{"7", true}, std::pair{"8", false}}) {
+      Configuration configuration;
+      const bool is_powered = !more.empty();  // -1/27, or -1/3 made smaller by a polynomial
+      configuration.set("consensus.strategy", "exact-diffusion", "test");
+      configuration.set("consensus.lazy", "no", "test");
+      configuration.set("network.topology", "ring", "test");
+      configuration.set("network.agents", agents, "test");
+      for (const auto& [key, value] : more) configuration.set(key, value, "test");
+      const auto findings = judge(configuration);
+      EXPECT_EQ(findings.empty(), sound || is_powered) << agents;
+      EXPECT_LE(findings.size(), 1u);
+    }
   }
 }
 
