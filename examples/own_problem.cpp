@@ -59,8 +59,7 @@ int main(int argc, char** argv) {
     RidgeDecay problem(network.agents());
     Configuration options;
     options.set("method.alpha", "0.3", "own_problem.cpp");
-    const auto& soba = find_entry(method_catalog(), "soba", "method");
-    const auto method = soba.make({problem, network, {}, {}}, options);
+    const auto method = make_method(method_catalog().at("soba"), {problem, network, ConsensusOptions()}, options);
     MetricsOptions metrics;
     metrics.hypergradient = true;
     Evaluator evaluator(problem, network, metrics, false);

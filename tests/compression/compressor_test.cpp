@@ -71,7 +71,7 @@ INSTANTIATE_TEST_SUITE_P(Catalog, EveryCompressor, every_name(compressor_catalog
 
 TEST_P(EveryCompressor, ContractsAsItSays) {
   for (const Index d : dimensions) {
-    const auto q = compressor(name_, d, {.block = 100});
+    const auto q = compressor(name_, d, {{"compression_block", "100"}});
     const double delta = q->contraction(d);
     EXPECT_GT(delta, 0);
     EXPECT_LE(delta, 1);
@@ -109,7 +109,7 @@ TEST_P(EveryCompressor, StaysFiniteOnSubnormalNumbers) {
 TEST_P(EveryCompressor, NumbersThatAreNotFiniteDecodeToNanEverywhere) {
   constexpr double infinity = std::numeric_limits<double>::infinity();
   for (const Index d : dimensions) {
-    const auto q = compressor(name_, d, {.block = 100});
+    const auto q = compressor(name_, d, {{"compression_block", "100"}});
     for (const double bad : {std::numeric_limits<double>::quiet_NaN(), infinity, -infinity}) {
       for (const Index place : {Index{0}, d / 2, d - 1}) {
         for (std::uint64_t round = 0; round < 3; ++round) {

@@ -239,7 +239,8 @@ TEST(LowRank, IsCloseToTheBestOfItsRank) {
 TEST(LowRank, MeetsItsBoundWhereItIsTight) {
   for (const auto& [rows, columns] : {std::pair<Index, Index>{6, 6}, {9, 5}, {5, 9}}) {
     const MatrixXd m = MatrixXd::Identity(rows, columns);
-    const auto q = compressor("low-rank", m.size(), {.rank = 2, .rows = rows});
+    const auto q =
+        compressor("low-rank", m.size(), PartOptions(LowRankOptions{.rank = 2, .rows = rows}));
     EXPECT_NEAR(relative_error(trip(*q, numbers_of(m)), numbers_of(m)),
                 1 - q->contraction(m.size()), 1e-14);
   }

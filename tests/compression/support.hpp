@@ -8,6 +8,7 @@
 
 #include "echelon/compression/compressor.hpp"
 #include "echelon/core/random.hpp"
+#include "part_settings.hpp"
 
 namespace echelon::testing_support {
 
@@ -19,12 +20,13 @@ inline std::unique_ptr<Compressor> compressor(const std::string& name, Index dim
   return make_compressor({compressor_catalog(), name, std::move(options)}, dimension);
 }
 
-/// With the defaults of the part, and of a rank that suits every dimension.
-inline std::unique_ptr<Compressor> compressor(const std::string& name, Index dimension) {
+/// With those of the settings that the part reads, and of a rank that suits every dimension.
+inline std::unique_ptr<Compressor> compressor(const std::string& name, Index dimension,
+                                              const PartSettings& settings = {}) {
   if (name == "low-rank" && dimension < 7) {
-    return compressor(name, dimension, LowRankOptions{.rank = 1});
+    return compressor(name, dimension, PartOptions(LowRankOptions{.rank = 1}));
   }
-  return make_compressor({compressor_catalog(), name}, dimension);
+  return make_compressor(chosen(compressor_catalog(), name, settings), dimension);
 }
 
 /// Encoded into a buffer of just the right size that holds garbage before.

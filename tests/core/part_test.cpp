@@ -112,7 +112,7 @@ TEST(Chosen, IsSetByAProgramAndRefusedWhereItIsUsed) {
 struct Read {
   explicit Read(const std::vector<std::pair<std::string, std::string>>& given) {
     for (const auto& [key, value] : given) configuration.set(key, value, "trip.ini:7");
-    configuration.read_part("travel", "by", vehicle, "the vehicle");
+    configuration.choose("travel", "by", vehicle, "the vehicle");
   }
   std::string refusal() const {
     return error_of([&] {
