@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "consensus/heterogeneous_quadratic.hpp"
+#include "part_settings.hpp"
 
 namespace echelon {
 namespace {

@@ -8,6 +8,7 @@
 #include "catalog_names.hpp"
 #include "consensus/heterogeneous_quadratic.hpp"
 #include "echelon/consensus/variable.hpp"
+#include "part_settings.hpp"
 
 namespace echelon {
 namespace {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "echelon.h"
+#include "echelon/core/error.hpp"
 
 namespace {
 

@@ -134,7 +134,9 @@ TEST(Estimator, PlainPassesTheOracleThrough) {
 TEST(Estimator, MomentumAndStormObeyTheVarianceLawAtAFixedPoint) {
   for (const double c : {0.1, 0.3, 0.9, 1.0}) {
     for (const char* name : {"momentum", "storm"}) {
-      const auto estimator = make({.name = name, .theta = c, .c = c}, small_context());
+      const auto estimator = make(
+          chosen(estimator_catalog(), name, {{"theta", number_text(c)}, {"c", number_text(c)}}),
+          small_context());
       expect_variance_law(errors_along(*estimator, 0, 20000), c);
     }
   }
@@ -199,7 +201,7 @@ TEST(Estimator, StormWithFullWeightIsPlainToTheBit) {
 
 TEST(Estimator, RecursiveOnesRefuseVariablesTheyDoNotKeep) {
   for (const char* name : {"storm", "sarah"}) {
-    const auto estimator = make({.name = name}, small_context());
+    const auto estimator = make(by(name), small_context());
     AgentMatrix s(3, 2), t(4, 2), a(3, 2), b(5, 2);
     EXPECT_THROW(estimator->estimate({}, {&s, &s}, noisy_oracle, {&a, &b}), Error);
     EXPECT_THROW(estimator->estimate({}, {&t}, noisy_oracle, {&a, &b}), Error);

@@ -122,8 +122,8 @@ TEST(Runner, FindsNanInAUsersProblemAtTheFirstIteration) {
   Network network(Communicator(MPI_COMM_WORLD), make_schedule(TopologyOptions{.agents = 4}));
   Broken problem(network.agents());
   Configuration configuration;
-  const auto method = find_entry(method_catalog(), "soba", "method")
-                          .make({problem, network, ConsensusOptions{}}, configuration);
+  const auto method = make_method(method_catalog().at("soba"),
+                                  {problem, network, ConsensusOptions{}}, configuration);
   Evaluator evaluator(problem, network, MetricsOptions{}, false);
   Runner runner(*method, problem, network, evaluator, RunOptions{}, MetricsOptions{});
   Requests requests;
