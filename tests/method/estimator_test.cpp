@@ -134,9 +134,10 @@ TEST(Estimator, PlainPassesTheOracleThrough) {
 TEST(Estimator, MomentumAndStormObeyTheVarianceLawAtAFixedPoint) {
   for (const double c : {0.1, 0.3, 0.9, 1.0}) {
     for (const char* name : {"momentum", "storm"}) {
-      const auto estimator = make(
-          chosen(estimator_catalog(), name, {{"theta", number_text(c)}, {"c", number_text(c)}}),
-          small_context());
+      const auto estimator =
+          make(testing_support::chosen(estimator_catalog(), name,
+                                       {{"theta", number_text(c)}, {"c", number_text(c)}}),
+               small_context());
       expect_variance_law(errors_along(*estimator, 0, 20000), c);
     }
   }
