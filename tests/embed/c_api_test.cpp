@@ -145,7 +145,7 @@ TEST(CApi, TakesOptions) {
   const char* const unread[] = {"compressor=sign", "compression_ratio=0.5", nullptr};
   echelon_variable* refused = nullptr;
   EXPECT_EQ(echelon_variable_create(communicator, "u", 4, ECHELON_DOUBLE, unread, &refused),
-            static_cast<int>(ErrorKind::usage));
+            static_cast<int>(echelon::ErrorKind::usage));
   EXPECT_EQ(std::string(echelon_last_error()),
             "echelon_variable_create: consensus.compression_ratio is read by random-k, "
             "random-k-unbiased, top-k; this run uses sign");
