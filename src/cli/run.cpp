@@ -12,6 +12,7 @@
 #include "echelon/experiment/experiment.hpp"
 #include "echelon/experiment/run_directory.hpp"
 #include "echelon/io/file_data_source.hpp"
+#include "echelon/io/run_status.hpp"
 #include "head.hpp"
 #include "plan.hpp"
 #include "progress.hpp"
