@@ -97,7 +97,9 @@ void plain_means_meet_no_attackers(const Case& at) {
   bool robust = !general.consensus.means.aggregation->is_mean;
   for (const Role role : at.moved) robust = robust || general.consensus.traits(role).robust;
   if (!robust && !make_attack(general.attack, at.agents(), 1)) return;
-  require_protected(*general.method, cost_of(general).takes_plain_means, general.steps);
+  GeneralOptions with_constant_steps = general;
+  with_constant_steps.steps = GeneralOptions().steps;
+  require_protected(*general.method, cost_of(with_constant_steps).takes_plain_means, general.steps);
 }
 
 /// What parts refuse when they are made, or in the first iterations.

@@ -100,10 +100,17 @@ class TrialProblem final : public BilevelProblem,
   bool has_constraints_ = false;
 };
 
-SharedSchedule trial_schedule() {
+SharedSchedule trial_schedule(AgentId agents = trial_agents) {
   TopologyOptions ring;
-  ring.agents = trial_agents;
+  ring.agents = agents;
   return make_schedule(ring);
+}
+
+/// As many as the composition has where its server waits for a number of them.
+AgentId agents_for(const GeneralOptions& general) {
+  constexpr std::int64_t most = 500;
+  if (!general.participation.is_asynchronous()) return trial_agents;
+  return static_cast<AgentId>(std::clamp<std::int64_t>(general.network.agents, 1, most));
 }
 
 /// Of clients that take turns if those of the composition do; all of them respond in time, so that
@@ -116,7 +123,7 @@ std::unique_ptr<Participation> trial_participation(const GeneralOptions& general
   if (general.participation.is_asynchronous()) options.policy = general.participation.policy;
   const RoundShape shape{.local_steps =
                              options.is_asynchronous() ? 1 : general.consensus.local_steps()};
-  return std::make_unique<Participation>(options, trial_agents, shape, 1);
+  return std::make_unique<Participation>(options, agents_for(general), shape, 1);
 }
 
 /// Iterations after which the pattern of rounds with a server repeats; enough of them for a mean
@@ -134,7 +141,7 @@ std::uint64_t window_of(const GeneralOptions& general, Varies varies) {
 TrialCount run_trial(const GeneralOptions& general, Index p, Index q) {
   const MethodEntry& method = *general.method;
   std::vector<RoundNote> notes;
-  Network network(Communicator::alone(), trial_schedule());
+  Network network(Communicator::alone(), trial_schedule(agents_for(general)));
   network.note_rounds(notes);
   TrialProblem problem(network.agents(), p, q, method.serves);
   problem.regularize(general.tikhonov);
@@ -159,8 +166,8 @@ TrialCount run_trial(const GeneralOptions& general, Index p, Index q) {
       instance->iterate(k);
     }
     const OracleCounts after = problem.counts();
-    const auto per_agent = [](std::int64_t now, std::int64_t then) {
-      return static_cast<double>(now - then) / trial_agents;
+    const auto per_agent = [&](std::int64_t now, std::int64_t then) {
+      return static_cast<double>(now - then) / network.size();
     };
     return TrialCount{static_cast<double>(iterations),
                       per_agent(after.gradients, before.gradients),

@@ -54,6 +54,11 @@ std::string trimmed(const std::string& word) {
   return word.substr(first, word.find_last_not_of(" \t") - first + 1);
 }
 
+bool reads(const Chosen<TopologyEntry>& topology, const std::string& option) {
+  const auto own = describe_options(topology.options());
+  return std::any_of(own.begin(), own.end(), [&](const auto& one) { return one.name == option; });
+}
+
 }  // namespace
 
 std::vector<Chosen<TopologyEntry>> topology_cycle(const std::string& names) {
@@ -78,9 +83,11 @@ void TopologyOptions::visit(OptionVisitor& visitor) {
   topology.visit(visitor, "topology", "who hears whom (`echelon list topologies`)");
   const std::string before = names_of(cycle);
   std::string names = before;
-  visitor("cycle", names,
-          "further topologies, separated by commas, that take turns with `topology`, round by "
-          "round; empty: none");
+  visitor.part(
+      "cycle", names, topology_catalog().names(),
+      [](const std::string& given) { return names_of(topology_cycle(given)); },
+      "further topologies, separated by commas, that take turns with `topology`, round by "
+      "round; empty: none");
   if (names != before) {
     cycle = names.empty() ? std::vector<Chosen<TopologyEntry>>() : topology_cycle(names);
   }
@@ -93,7 +100,9 @@ void TopologyOptions::visit(OptionVisitor& visitor) {
           "probability that none of an agent's links carries anything at a round");
   if (link_failure > 0 || agent_failure > 0) {
     visitor("graph_seed", failure_seed, at_least(0), "seed of random topologies and of failures");
-  } else {
+  } else if (!reads(topology, "graph_seed") &&
+             std::none_of(cycle.begin(), cycle.end(),
+                          [](const auto& own) { return reads(own, "graph_seed"); })) {
     visitor.unread("graph_seed", "if link_failure or agent_failure is above 0");
   }
 }

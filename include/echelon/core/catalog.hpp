@@ -12,12 +12,17 @@ namespace echelon {
 /// The candidate with the smallest edit distance to `name`; empty if there are none.
 std::string nearest_name(std::string_view name, const std::vector<std::string>& candidates);
 
-/// Finds the entry called `name` in a list of entries with a `name` member.
+namespace detail {
+bool equal_but_for_case(std::string_view a, std::string_view b);
+}  // namespace detail
+
+/// Finds the entry called `name`, without regard to case, in a list of entries with a `name`
+/// member.
 template <class Entries>
 const auto& find_entry(const Entries& entries, std::string_view name, std::string_view what) {
   std::vector<std::string> names;
   for (const auto& entry : entries) {
-    if (entry.name == name) return entry;
+    if (detail::equal_but_for_case(entry.name, name)) return entry;
     names.emplace_back(entry.name);
   }
   fail(ErrorKind::usage, "there is no ", what, " called `", name, "`; the nearest is `",

@@ -58,8 +58,6 @@ class PartOptions {
 
 namespace detail {
 
-bool equal_but_for_case(std::string_view a, std::string_view b);
-
 template <class Entry>
 bool is_called(const Entry& entry, std::string_view name) {
   if (equal_but_for_case(entry.name, name)) return true;
