@@ -59,7 +59,8 @@ int main(int argc, char** argv) {
     RidgeDecay problem(network.agents());
     Configuration options;
     options.set("method.alpha", "0.3", "own_problem.cpp");
-    const auto method = make_method(method_catalog().at("soba"), {problem, network, ConsensusOptions()}, options);
+    const auto method =
+        make_method(method_catalog().at("soba"), {problem, network, ConsensusOptions()}, options);
     MetricsOptions metrics;
     metrics.hypergradient = true;
     Evaluator evaluator(problem, network, metrics, false);

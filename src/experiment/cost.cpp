@@ -34,16 +34,16 @@ Counts counts_of(const detail::TrialCount& trial) {
           averaged / n};
 }
 
-/// Removes what rounding left of the fit.
-double snapped(double value) {
-  const double fine = std::round(value * 1e6) / 1e6;
-  return std::abs(value - fine) < 1e-7 * (1 + std::abs(value)) ? fine : value;
+/// Removes what rounding left of the fit: what is counted in `iterations` is a whole number.
+double snapped(double value, double iterations) {
+  const double whole = std::round(value * iterations) / iterations;
+  return std::abs(value - whole) < 1e-7 * (1 + std::abs(value)) ? whole : value;
 }
 
 constexpr int unknowns = 5;
 using Shapes = std::array<std::pair<Index, Index>, unknowns>;
 
-Growth fitted(const Shapes& shapes, const std::array<double, unknowns>& counts) {
+Growth fitted(const Shapes& shapes, const std::array<double, unknowns>& counts, double iterations) {
   Eigen::Matrix<double, unknowns, unknowns> terms;
   Eigen::Matrix<double, unknowns, 1> values;
   for (int k = 0; k < unknowns; ++k) {
@@ -53,8 +53,8 @@ Growth fitted(const Shapes& shapes, const std::array<double, unknowns>& counts) 
     values(k) = counts[static_cast<std::size_t>(k)];
   }
   const Eigen::Matrix<double, unknowns, 1> solved = terms.fullPivLu().solve(values);
-  return {snapped(solved(0)), snapped(solved(1)), snapped(solved(2)), snapped(solved(3)),
-          snapped(solved(4))};
+  const auto share = [&](int k) { return snapped(solved(k), iterations); };
+  return {share(0), share(1), share(2), share(3), share(4)};
 }
 
 void append(std::string& text, double share, const char* length) {
@@ -119,12 +119,14 @@ CompositionCost cost_of(const GeneralOptions& general, Index p, Index q) {
   const Shapes shapes{std::pair{a, b}, std::pair{a + 2 * line, b}, std::pair{a, b + 2 * line},
                       std::pair{a + 2 * line, b + 2 * line}, std::pair{a, b + 4 * line}};
   std::array<Counts, unknowns> counts;
+  double iterations = 1;
   CompositionCost cost;
   for (std::size_t k = 0; k < unknowns; ++k) {
     const auto [rows, columns] = shapes[k];
     detail::TrialCount trial = detail::run_trial(general, rows, columns);
     std::vector<CompressedMessages> compressed = take_compressed(general, trial, rows, columns);
     counts[k] = counts_of(trial);
+    iterations = trial.iterations;
     if (k != 0) continue;
     cost.compressed = std::move(compressed);
     cost.roles = trial.roles;
@@ -135,7 +137,7 @@ CompositionCost cost_of(const GeneralOptions& general, Index p, Index q) {
   const auto fit = [&](double Counts::*part) {
     std::array<double, unknowns> values;
     for (std::size_t k = 0; k < unknowns; ++k) values[k] = counts[k].*part;
-    return fitted(shapes, values);
+    return fitted(shapes, values, iterations);
   };
   cost.gradients = fit(&Counts::gradients);
   cost.products = fit(&Counts::products);

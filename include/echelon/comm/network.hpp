@@ -42,10 +42,10 @@ struct Traffic {
 /// A round of messages, or a mean over agents, as a counting network notes it.
 struct RoundNote {
   enum class Kind {
-    neighbors,   ///< an edge carries numbers
-    message,     ///< an edge carries bytes, such as a compressed message
-    server,      ///< a server's mean, or what its rule makes of the answers
-    plain_mean   ///< an exact mean that the method takes, which no rule protects
+    neighbors,  ///< an edge carries numbers
+    message,    ///< an edge carries bytes, such as a compressed message
+    server,     ///< a server's mean, or what its rule makes of the answers
+    plain_mean  ///< an exact mean that the method takes, which no rule protects
   } kind;
   std::int64_t bytes;  ///< of one message
 };
