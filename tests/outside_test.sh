@@ -127,6 +127,11 @@ all_of static "$scratch/project/command_static"
 all_of shared "$scratch/project/command_shared"
 all_of plugin "$scratch/prefix/bin/echelon" --plugin "$plugin"
 
+# --- the testing kit ----------------------------------------------------------------------------------------------------
+for ranks in 1 2; do
+  is "the testing kit on $ranks ranks" timeout 120 "${mpi[@]}" -n $ranks project/contract_test
+done
+
 figures() { cut -d, -f1,3- "$1/metrics.csv"; }  # without the seconds
 for ini in wheel attacked compressed clients; do
   is "$ini in a program and as a plug-in" cmp <(figures static/$ini-1) <(figures plugin/$ini-1)
