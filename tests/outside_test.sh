@@ -6,6 +6,16 @@ build=$(readlink -f "$1")
 set -- "$build/echelon" "$2"
 source "$(dirname "$0")/cli_support.sh"
 
+# --- the documentation shows these files --------------------------------------------------------------------------------
+shown=0
+for file in "$source"/tests/outside/*.cpp; do
+  name=tests/outside/$(basename "$file")
+  is "docs/extending.md shows $name as it is" cmp "$file" <(awk -v mark="<!-- file: $name -->" \
+    '$0 == mark { wanted = 1; next } wanted && /^```cpp$/ { on = 1; wanted = 0; next } on && /^```$/ { exit } on' "$source/docs/extending.md")
+  shown=$((shown + 1))
+done
+[[ $(grep -c '^```cpp$' "$source/docs/extending.md") -eq $shown ]] || wrong "docs/extending.md has C++ that no file of tests/outside holds"
+
 # --- an installed tree, and the project beside it -----------------------------------------------------------------------
 {
   cmake --install "$build" --prefix "$scratch/prefix" &&
