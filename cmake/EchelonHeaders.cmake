@@ -58,6 +58,7 @@ set(ECHELON_EXTENSION_HEADERS
   echelon/core/part.hpp
   echelon/core/state.hpp
   echelon/core/trace.hpp
+  echelon/experiment/cost.hpp
   echelon/experiment/memory.hpp
   echelon/experiment/preset.hpp
   echelon/io/plugin_file.hpp
@@ -76,7 +77,8 @@ set(ECHELON_EXTENSION_HEADERS
   echelon/problem/partition.hpp
   echelon/problem/proximal.hpp
   echelon/problem/sampling.hpp
-  echelon/runtime/solvers.hpp)
+  echelon/runtime/solvers.hpp
+  echelon/testing.hpp)
 
 set(ECHELON_INTERNAL_HEADERS
   echelon/comm/multiply_add.hpp
@@ -84,7 +86,6 @@ set(ECHELON_INTERNAL_HEADERS
   echelon/core/compensated_sum.hpp
   echelon/core/fnv.hpp
   echelon/core/process_memory.hpp
-  echelon/experiment/cost.hpp
   echelon/experiment/judge.hpp
   echelon/io/client_files.hpp
   echelon/io/edge_list.hpp

@@ -6,6 +6,16 @@ build=$(readlink -f "$1")
 set -- "$build/echelon" "$2"
 source "$(dirname "$0")/cli_support.sh"
 
+# --- the documentation shows these files --------------------------------------------------------------------------------
+shown=0
+for file in "$source"/tests/outside/*.cpp; do
+  name=tests/outside/$(basename "$file")
+  is "docs/extending.md shows $name as it is" cmp "$file" <(awk -v mark="<!-- file: $name -->" \
+    '$0 == mark { wanted = 1; next } wanted && /^```cpp$/ { on = 1; wanted = 0; next } on && /^```$/ { exit } on' "$source/docs/extending.md")
+  shown=$((shown + 1))
+done
+[[ $(grep -c '^```cpp$' "$source/docs/extending.md") -eq $shown ]] || wrong "docs/extending.md has C++ that no file of tests/outside holds"
+
 # --- an installed tree, and the project beside it -----------------------------------------------------------------------
 {
   cmake --install "$build" --prefix "$scratch/prefix" &&
@@ -126,6 +136,11 @@ all_of() {  # NAME EXECUTABLE MORE...
 all_of static "$scratch/project/command_static"
 all_of shared "$scratch/project/command_shared"
 all_of plugin "$scratch/prefix/bin/echelon" --plugin "$plugin"
+
+# --- the testing kit ----------------------------------------------------------------------------------------------------
+for ranks in 1 2; do
+  is "the testing kit on $ranks ranks" timeout 120 "${mpi[@]}" -n $ranks project/contract_test
+done
 
 figures() { cut -d, -f1,3- "$1/metrics.csv"; }  # without the seconds
 for ini in wheel attacked compressed clients; do

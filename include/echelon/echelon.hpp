@@ -35,6 +35,7 @@
 #include "echelon/core/version.h"
 #include "echelon/embed/gossip.hpp"
 #include "echelon/embed/hierarchical.hpp"
+#include "echelon/experiment/cost.hpp"
 #include "echelon/experiment/experiment.hpp"
 #include "echelon/experiment/memory.hpp"
 #include "echelon/experiment/preset.hpp"
