@@ -213,7 +213,20 @@ std::string nearest_option(const Command& command, const std::string& given) {
   return shown[static_cast<std::size_t>(at - names.begin())];
 }
 
+/// Such as "`echelon run` and `echelon sweep`"; empty if no command has the option.
+std::string commands_with(const std::string& option) {
+  std::string names;
+  for (const Command& command : commands()) {
+    if (own_option(command, option) == nullptr) continue;
+    names += text(names.empty() ? "" : " and ", "`echelon ", command.name, "`");
+  }
+  return names;
+}
+
 [[noreturn]] void refuse_option(const Command& command, const std::string& given) {
+  const std::string others = commands_with(given);
+  require(others.empty(), ErrorKind::usage, "`echelon ", command.name, "` has no option --", given,
+          "; ", others, " have");
   const std::string nearest = nearest_option(command, given);
   const std::string help = text("see `echelon ", command.name, " --help`");
   if (command.takes_keys) {
