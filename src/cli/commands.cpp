@@ -225,8 +225,8 @@ std::string commands_with(const std::string& option) {
 
 [[noreturn]] void refuse_option(const Command& command, const std::string& given) {
   const std::string others = commands_with(given);
-  require(others.empty(), ErrorKind::usage, "`echelon ", command.name, "` has no option --", given,
-          "; ", others, " have");
+  require(others.empty() || !command.takes_keys, ErrorKind::usage, "`echelon ", command.name,
+          "` has no option --", given, "; ", others, " have");
   const std::string nearest = nearest_option(command, given);
   const std::string help = text("see `echelon ", command.name, " --help`");
   if (command.takes_keys) {
