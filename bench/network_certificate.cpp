@@ -16,6 +16,7 @@
 
 #include "echelon/io/graph_file.hpp"
 #include "echelon/topology/certificate.hpp"
+#include "echelon/topology/topologies.hpp"
 
 namespace {
 
